@@ -10,6 +10,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/slipway-dev/slipway/pipelines/platform"
 	"github.com/slipway-dev/slipway/pipelines/report"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
@@ -42,10 +43,11 @@ type Source struct {
 	// Module is the main module's folder, relative to Root, slash-separated.
 	Module string
 	// Modules are the folders of all the modules that the build uses from Root,
-	// relative to it: Module, and what a workspace adds.
+	// relative to it: Module, what a workspace adds, and what go.mod replaces by a
+	// folder.
 	Modules []string
-	// Workspace tells that Root holds a go.work in use.
-	Workspace bool
+	// Workspace is the go.work in use, relative to Root; empty where there is none.
+	Workspace string
 	// Vendor tells that the build uses the vendor folder.
 	Vendor bool
 	// Go is the exact release to compile with, like "1.26.8"; empty leaves it to
@@ -55,6 +57,8 @@ type Source struct {
 
 // Target is one binary to build.
 type Target struct {
+	// Image names the image that the binary is for.
+	Image string
 	// Package is the main package, relative to the module: "./cmd/hello".
 	Package string
 	// Name is the binary's file name.
@@ -65,6 +69,13 @@ type Target struct {
 	Ldflags string
 	// Env holds further variables for the go command, NAME=value.
 	Env []string
+}
+
+// GoEnv returns the variables that make the go command compile the target, each
+// one that could change its output among them.
+func (t Target) GoEnv() []string {
+	env := append([]string{"CGO_ENABLED=0"}, platform.Env(t.Platform)...)
+	return append(env, t.Env...)
 }
 
 // Compiled is what a builder gave.

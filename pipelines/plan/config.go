@@ -1,8 +1,10 @@
 package plan
 
-// The types below are slipway.yaml. Their comments are what an editor shows:
-// the JSON schema (schema.json) is generated from them, and the file is checked
-// against that schema, so that editors and the command line agree.
+// The types below are slipway.yaml. Their comments are what an editor shows and
+// what docs/configuration.md says: the JSON schema (schema.json) is generated
+// from them, and the file is checked against that schema, so that editors and
+// the command line agree. A pattern comes with an example: errors show the
+// example. Every whole number has bounds that fit into an int.
 
 // File is a whole slipway.yaml.
 type File struct {
@@ -14,13 +16,13 @@ type File struct {
 // Image says how to build, prove and publish one image.
 type Image struct {
 	// The image's name: the folder of its OCI layout, its title, and the last part of its repository where there are several images. By default the name of its first binary.
-	Name string `json:"name,omitempty" jsonschema:"pattern=^[a-z0-9]+([._-]+[a-z0-9]+)*$"`
+	Name string `json:"name,omitempty" jsonschema:"pattern=^[a-z0-9]+([._-]+[a-z0-9]+)*$,example=hello"`
 	// Main packages, relative to the module, like ./cmd/hello. Several become several binaries in one image, and the first is the entrypoint. By default the only main package of the module.
 	Packages []string `json:"packages,omitempty" jsonschema:"minItems=1"`
 	// Platforms to build for: OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, or "all". By default linux/amd64 and linux/arm64.
 	Platforms []string `json:"platforms,omitempty" jsonschema:"minItems=1"`
 	// The exact Go release to compile with, like 1.26.8. By default the toolchain line of go.mod or go.work; where there is none, the engine's own release.
-	Go Text `json:"go,omitempty"`
+	Go Text `json:"go,omitempty" jsonschema:"pattern=^(go)?1[.][0-9]+([.]|beta|rc)[0-9]+$,example=1.26.8"`
 	// How to compile.
 	Build Build `json:"build,omitzero"`
 	// What stands in the image beside the binary, and its config.
@@ -46,9 +48,9 @@ type Build struct {
 // Contents says what stands in an image beside the binary, and its config.
 type Contents struct {
 	// The image to build on, by digest, like gcr.io/distroless/static@sha256:…. By default scratch.
-	Base string `json:"base,omitempty"`
+	Base string `json:"base,omitempty" jsonschema:"pattern=@sha256:[0-9a-f]{64}$,example=gcr.io/distroless/static@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"`
 	// Who runs the program: nobody (65534, the default), nonroot (65532), root, UID, UID:GID or NAME:UID:GID. The config gets the numbers; passwd and group get the name.
-	User Text `json:"user,omitempty"`
+	User Text `json:"user,omitempty" jsonschema:"pattern=^(nobody|nonroot|root|([a-z_][a-z0-9_-]*:)?[0-9]+(:[0-9]+)?)$,example=nonroot,example=1001,example=app:1001:1001"`
 	// Arguments that always follow the binary in the entrypoint.
 	Args []Text `json:"args,omitempty"`
 	// Arguments that stand after the entrypoint unless others are given (the config's Cmd).
@@ -56,13 +58,13 @@ type Contents struct {
 	// Environment variables.
 	Env map[string]Text `json:"env,omitempty"`
 	// Working directory.
-	Workdir string `json:"workdir,omitempty" jsonschema:"pattern=^/"`
+	Workdir string `json:"workdir,omitempty" jsonschema:"pattern=^/,example=/srv"`
 	// Ports the program listens on, like 8080 or 53/udp.
-	Ports []Text `json:"ports,omitempty"`
+	Ports []Text `json:"ports,omitempty" jsonschema:"pattern=^[0-9]+(/(tcp|udp))?$,example=8080,example=53/udp"`
 	// Folders for data, which stay writable when the root file system is read-only.
-	Volumes []string `json:"volumes,omitempty"`
+	Volumes []string `json:"volumes,omitempty" jsonschema:"pattern=^/,example=/data"`
 	// The signal that asks the program to end. By default SIGTERM.
-	StopSignal string `json:"stopSignal,omitempty" jsonschema:"pattern=^SIG[A-Z0-9+]+$"`
+	StopSignal string `json:"stopSignal,omitempty" jsonschema:"pattern=^SIG[A-Z0-9+-]+$,example=SIGINT"`
 	// Labels of the image's config, beside the ones that are filled in. {{.Version}}, {{.Commit}} and {{.Date}} are filled in.
 	Labels map[string]Text `json:"labels,omitempty"`
 	// Annotations of the index and of each manifest, beside the ones that are filled in. {{.Version}}, {{.Commit}} and {{.Date}} are filled in.
@@ -70,7 +72,7 @@ type Contents struct {
 	// What changes without the source and is wanted in the labels and annotations all the same: each makes a new digest whenever it changes.
 	Stamp []string `json:"stamp,omitempty" jsonschema:"enum=revision,enum=version,enum=created"`
 	// The time in the config and of every file: 0 (the default), commit, or seconds since 1970. SOURCE_DATE_EPOCH sets it too.
-	Created Text `json:"created,omitempty"`
+	Created Text `json:"created,omitempty" jsonschema:"pattern=^(commit|[0-9]+)$,example=commit,example=1750000000"`
 	// CA certificates.
 	Certificates Certificates `json:"certificates,omitzero"`
 	// The time zone database. By default true.
@@ -94,17 +96,17 @@ type Asset struct {
 	// The file or folder, relative to the source.
 	From string `json:"from" jsonschema:"required,minLength=1"`
 	// Where it stands in the image.
-	To string `json:"to" jsonschema:"required,pattern=^/"`
+	To string `json:"to" jsonschema:"required,pattern=^/,example=/templates"`
 	// Mode of its files, in octal. By default 0644, or 0755 where the owner may execute it. Folders are 0755.
-	Mode Text `json:"mode,omitempty" jsonschema:"pattern=^0?[0-7]{3}$"`
+	Mode Text `json:"mode,omitempty" jsonschema:"pattern=^0?[0-7]{3}$,example=0644"`
 	// Owner, UID or UID:GID. By default 0:0.
-	Owner Text `json:"owner,omitempty" jsonschema:"pattern=^[0-9]+(:[0-9]+)?$"`
+	Owner Text `json:"owner,omitempty" jsonschema:"pattern=^[0-9]+(:[0-9]+)?$,example=1001:1001"`
 }
 
 // Audit says what the finished image must satisfy.
 type Audit struct {
 	// The most that one platform's image may weigh, compressed, like 10MB or 8MiB.
-	MaxSize Text `json:"maxSize,omitempty"`
+	MaxSize Text `json:"maxSize,omitempty" jsonschema:"pattern=^[0-9]+([.][0-9]+)? ?[kKMGT]?i?B?$,example=10MB,example=8MiB"`
 	// Findings that are meant: root, shell, setuid, credentials, writable.
 	Allow []string `json:"allow,omitempty" jsonschema:"enum=root,enum=shell,enum=setuid,enum=credentials,enum=writable"`
 }
@@ -123,9 +125,9 @@ type Case struct {
 	// "none" (the default) is a loopback device of its own; "host" lets the program reach what this machine reaches.
 	Network string `json:"network,omitempty" jsonschema:"enum=none,enum=host"`
 	// How long it may take, like 30s. By default 30s.
-	Timeout Text `json:"timeout,omitempty"`
+	Timeout Text `json:"timeout,omitempty" jsonschema:"pattern=^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$,example=30s"`
 	// The exit code to expect. By default 0.
-	ExitCode *int `json:"exitCode,omitempty"`
+	ExitCode *int `json:"exitCode,omitempty" jsonschema:"minimum=0,maximum=255"`
 	// What standard output must be.
 	Stdout *Match `json:"stdout,omitempty"`
 	// What standard error must be.
@@ -141,7 +143,7 @@ type Match struct {
 	// A part of it.
 	Contains string `json:"contains,omitempty"`
 	// A regular expression (Go's syntax) that matches somewhere in it.
-	Matches string `json:"matches,omitempty" jsonschema:"format=regex"`
+	Matches string `json:"matches,omitempty" jsonschema:"format=go-regexp"`
 }
 
 // Serve says how to prove a server.
@@ -151,15 +153,15 @@ type Serve struct {
 	// HTTP requests to send, in this order. Without any, the open port is the proof.
 	Requests []Request `json:"requests,omitempty"`
 	// How long the program may take to end after its stop signal, like 10s. By default 10s.
-	StopWithin Text `json:"stopWithin,omitempty"`
+	StopWithin Text `json:"stopWithin,omitempty" jsonschema:"pattern=^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$,example=10s"`
 }
 
 // Request is an HTTP request and what its answer must be.
 type Request struct {
 	// By default GET.
-	Method string `json:"method,omitempty" jsonschema:"pattern=^[A-Z]+$"`
+	Method string `json:"method,omitempty" jsonschema:"pattern=^[A-Z]+$,example=POST"`
 	// Path and query.
-	Path string `json:"path" jsonschema:"required,pattern=^/"`
+	Path string `json:"path" jsonschema:"required,pattern=^/,example=/healthz"`
 	// Headers to send.
 	Headers map[string]Text `json:"headers,omitempty"`
 	// Body to send.

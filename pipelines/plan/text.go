@@ -3,29 +3,26 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
-
-	"github.com/invopop/jsonschema"
 )
 
-// Text is a plain value written with or without quotes: in YAML 8080, 1.26 and
-// true are no strings, but as a port, a release or a variable's value they are
-// meant as they are written, to the letter.
+// Text is a plain value written with or without quotes: in YAML 8080, 1.10 and
+// true are no strings, but as a port or a variable's value they are meant as they
+// are written, to the letter.
 type Text string
 
 // UnmarshalJSON takes a string, a number or a boolean.
 func (t *Text) UnmarshalJSON(data []byte) error {
-	if len(data) > 0 && data[0] == '"' {
-		return json.Unmarshal(data, (*string)(t))
+	var value any
+	if err := json.Unmarshal(data, &value); err != nil {
+		return err
 	}
-	switch string(data) {
-	case "null":
-		return fmt.Errorf("no value")
+	switch value := value.(type) {
+	case string:
+		*t = Text(value)
+	case float64, bool:
+		*t = Text(data)
+	default:
+		return fmt.Errorf("want text, a number or true/false, found %s", data)
 	}
-	*t = Text(data)
 	return nil
-}
-
-// JSONSchema allows what UnmarshalJSON takes.
-func (Text) JSONSchema() *jsonschema.Schema {
-	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}}}
 }

@@ -2,7 +2,11 @@
 // when it is done (the result document), and renders both.
 package report
 
-import "time"
+import (
+	"context"
+	"errors"
+	"time"
+)
 
 // State tells what happened to a step.
 type State string
@@ -29,7 +33,8 @@ type Event struct {
 	Platform string
 	State    State
 	// Text is one line for Done, Skipped and Warning ("1.5 MB"), and may be
-	// several for Log and Failed.
+	// several for Log and Failed. A pipeline leaves it empty for Failed: the reason
+	// is the error that it returns, and is to be said once.
 	Text string
 	// Elapsed is the step's duration, set for Done and Failed.
 	Elapsed time.Duration
@@ -69,13 +74,18 @@ func (s Sink) Start(step, image, platform string) Step {
 	return st
 }
 
-// End reports the step's end: done with a line of text, or failed.
+// End reports the step's end: done with a line of text, or failed. A step that
+// was cancelled, because another one failed or somebody asked for it, counts as
+// skipped.
 func (s Step) End(text string, err error) {
-	if err != nil {
-		s.send(Failed, err.Error(), time.Since(s.start))
-		return
+	switch {
+	case errors.Is(err, context.Canceled):
+		s.Skip("cancelled")
+	case err != nil:
+		s.send(Failed, "", time.Since(s.start))
+	default:
+		s.send(Done, text, time.Since(s.start))
 	}
-	s.send(Done, text, time.Since(s.start))
 }
 
 // Skip reports that the step was not done, and why.

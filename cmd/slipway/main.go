@@ -1,0 +1,71 @@
+// Slipway takes a Go program, builds it for every platform, puts it into a
+// minimal image, proves that the image works, and publishes it by digest.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/slipway-dev/slipway/pipelines/image"
+	"github.com/slipway-dev/slipway/pipelines/plan"
+	"github.com/slipway-dev/slipway/pipelines/platform"
+	"github.com/slipway-dev/slipway/pipelines/registry"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+}
+
+// Exit codes.
+const (
+	exitFailed      = 1   // the pipeline failed
+	exitUsage       = 2   // what was asked for makes no sense
+	exitInterrupted = 130 // 128 + SIGINT, as shells have it
+)
+
+// run is the whole program: nothing below it looks at the process it is in.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	e := &edge{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ}
+	cmd := newRoot(e)
+	cmd.SetArgs(args)
+	cmd.SetIn(stdin)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "slipway: interrupted; nothing was left behind")
+		return exitInterrupted
+	}
+	fmt.Fprintln(stderr, "slipway:", err)
+	return exitCode(err)
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// exitCode tells what was asked wrongly from what went wrong.
+func exitCode(err error) int {
+	if is[usageError](err) || is[*plan.SourceError](err) || is[*plan.ValueError](err) ||
+		is[plan.ConfigErrors](err) || is[*plan.ConfigError](err) || is[*platform.Error](err) ||
+		is[*image.OutputError](err) || is[*image.AssetError](err) || is[*registry.ReferenceError](err) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func is[T error](err error) bool {
+	_, ok := errors.AsType[T](err)
+	return ok
+}

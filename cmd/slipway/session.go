@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/slipway-dev/slipway/pipelines"
+	"github.com/slipway-dev/slipway/pipelines/engine/local"
+	"github.com/slipway-dev/slipway/pipelines/image"
+	"github.com/slipway-dev/slipway/pipelines/plan"
+	"github.com/slipway-dev/slipway/pipelines/registry"
+	"github.com/slipway-dev/slipway/pipelines/report"
+)
+
+// session is one run of a pipeline from the command line: a plan, where it
+// runs, and what shows its progress.
+type session struct {
+	plan     *plan.Plan
+	options  pipelines.Options
+	recorder *report.Recorder
+	// reason says why this engine was taken.
+	reason string
+	// finish ends the progress view; it must run before anything else is printed.
+	finish func()
+}
+
+// open plans and makes ready to run. Bad input is found here, before anything runs.
+func open(ctx context.Context, cmd *cobra.Command, e *edge, src *sourceFlags, rf *runFlags) (*session, error) {
+	if err := rf.check(); err != nil {
+		return nil, err
+	}
+	o, err := src.options(cmd, e)
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.New(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	own, goCaches, err := rf.caches(e)
+	if err != nil {
+		return nil, err
+	}
+	store, err := image.NewStore(filepath.Join(own, "layers"))
+	if err != nil {
+		return nil, fmt.Errorf("cache folder: %w", err)
+	}
+	s := &session{plan: p, recorder: &report.Recorder{}, reason: "the embedded engine, with the Go toolchain of this machine"}
+	sink, finish := rf.view(e.stderr, len(p.Images) > 1)
+	s.finish = finish
+	s.options = pipelines.Options{
+		Engine: local.New(local.Options{Environ: e.environ, CacheDir: own, GoCaches: goCaches, Jobs: rf.jobs}),
+		Store:  store,
+		Jobs:   rf.jobs,
+		Registry: registry.Options{
+			Keychain: registry.Keychain(), Known: registry.OpenKnown(filepath.Join(own, "known")), UserAgent: "slipway/" + version(),
+		},
+		Progress: report.Tee(s.recorder.Sink(), sink),
+	}
+	return s, nil
+}
+
+// view chooses how progress is shown.
+func (f *runFlags) view(w io.Writer, severalImages bool) (report.Sink, func()) {
+	live := f.progress == "live"
+	if file, ok := w.(*os.File); ok && f.progress == "auto" {
+		live = term.IsTerminal(int(file.Fd()))
+	}
+	o := report.Options{Images: severalImages, Quiet: f.quiet}
+	if live && !f.quiet {
+		return report.Live(w, o)
+	}
+	return report.Plain(w, o), func() {}
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-dev/slipway/pipelines"
+)
+
+func newSmoke(e *edge) *cobra.Command {
+	f := &buildFlags{}
+	cmd := &cobra.Command{
+		Use:   "smoke",
+		Short: "Build the image and prove by running it that it works",
+		Long: `Smoke builds the image as slipway build does, runs it on every platform that can
+run here, and looks at what it says and how it ends. The cases stand in slipway.yaml
+(smoke); without any, it proves that the program starts. It prints the image's
+digest and writes the image only where an output is named.`,
+		Example: `  slipway smoke --source examples/service
+  slipway smoke --require-smoke --platform linux/amd64`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.smoke(cmd, e) },
+	}
+	f.add(cmd.Flags())
+	f.addSmoke(cmd.Flags())
+	return cmd
+}
+
+func (f *buildFlags) smoke(cmd *cobra.Command, e *edge) error {
+	ctx := cmd.Context()
+	s, err := open(ctx, cmd, e, &f.sourceFlags, &f.runFlags)
+	if err != nil {
+		return err
+	}
+	defer s.finish()
+	files, registries, err := f.parseOutputs(len(s.plan.Images))
+	if err != nil {
+		return err
+	}
+	if len(registries) > 0 {
+		return usagef("--output %s: smoke does not publish; use slipway publish --to", registries[0])
+	}
+	if err := f.registry.apply(e, &s.options.Registry); err != nil {
+		return err
+	}
+	s.options.RequireSmoke = f.requireSmoke
+	built, err := pipelines.Build(ctx, s.plan, s.options)
+	if err != nil {
+		return err
+	}
+	if err := built.Prove(ctx); err != nil {
+		return err
+	}
+	if err := write(ctx, built, files); err != nil {
+		return err
+	}
+	s.finish()
+	return s.printResult(e.stdout, built, f.json, digestLine)
+}

@@ -1,0 +1,3 @@
+module github.com/slipway-dev/slipway/examples/timezone
+
+go 1.26.0

@@ -1,0 +1,321 @@
+//go:build linux
+
+package sandbox
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"golang.org/x/sys/unix"
+
+	"github.com/slipway-dev/slipway/pipelines/smoke"
+)
+
+// unpacked applies layers and lists what is there: names, with the content of
+// files, the target of links, and a slash after directories.
+func unpacked(t *testing.T, layers ...v1.Layer) (*tree, map[string]string) {
+	t.Helper()
+	tree, err := openTree(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tree.root.Close() })
+	if err := tree.unpack(t.Context(), image(t, v1.Config{}, runtime.GOARCH, layers...)); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	err = fs.WalkDir(tree.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil || name == ".":
+		case d.IsDir():
+			got[name+"/"] = ""
+		case d.Type() == fs.ModeSymlink:
+			var target string
+			target, err = tree.root.Readlink(name)
+			got[name] = "-> " + target
+		default:
+			var content []byte
+			content, err = tree.root.ReadFile(name)
+			got[name] = string(content)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree, got
+}
+
+func TestLayers(t *testing.T) {
+	for name, c := range map[string]struct {
+		layers [][]entry
+		want   map[string]string
+	}{
+		"a later layer replaces files": {
+			[][]entry{{file("a", "1", 0o644), file("b", "1", 0o644)}, {file("a", "2", 0o644)}},
+			map[string]string{"a": "2", "b": "1"},
+		},
+		"directories are merged": {
+			[][]entry{{dir("d", 0o755), file("d/a", "1", 0o644)}, {dir("d", 0o700), file("d/b", "2", 0o644)}},
+			map[string]string{"d/": "", "d/a": "1", "d/b": "2"},
+		},
+		"a file replaces a directory, and the other way round": {
+			[][]entry{{file("d/a", "1", 0o644), file("f", "1", 0o644)}, {file("d", "2", 0o644), dir("f", 0o755), file("f/a", "2", 0o644)}},
+			map[string]string{"d": "2", "f/": "", "f/a": "2"},
+		},
+		"a whiteout removes a file, a folder, a link, and nothing": {
+			[][]entry{
+				{file("d/a", "1", 0o644), file("d/b", "1", 0o644), file("e/f/g", "1", 0o644), symlink("l", "d")},
+				{file("d/.wh.a", "", 0), file(".wh.e", "", 0), file(".wh.l", "", 0), file("x/.wh.y", "", 0)},
+			},
+			map[string]string{"d/": "", "d/b": "1"},
+		},
+		"a whiteout leaves what its own layer has, in either order": {
+			[][]entry{
+				{file("a", "1", 0o644), file("b", "1", 0o644), file("d/x", "1", 0o644)},
+				{file("a", "2", 0o644), file(".wh.a", "", 0), file(".wh.b", "", 0), file("b", "2", 0o644), file("d/y", "2", 0o644), file(".wh.d", "", 0)},
+			},
+			map[string]string{"a": "2", "b": "2", "d/": "", "d/y": "2"},
+		},
+		"an opaque whiteout hides what the layers below have there": {
+			[][]entry{
+				{file("d/a", "1", 0o644), file("d/e/f", "1", 0o644), file("d/e/g", "1", 0o644), file("k", "1", 0o644)},
+				{file("d/e/f", "2", 0o644), file("d/.wh..wh..opq", "", 0), file("d/b", "2", 0o644), file(".wh..wh.aufs", "", 0)},
+			},
+			map[string]string{"d/": "", "d/e/": "", "d/e/f": "2", "d/b": "2", "k": "1"},
+		},
+		"hard links share their content": {
+			[][]entry{{file("a", "1", 0o644), hardlink("d/b", "/a"), hardlink("a", "a")}, {file(".wh.a", "", 0)}},
+			map[string]string{"d/": "", "d/b": "1"},
+		},
+		"links to folders are followed, within the root": {
+			[][]entry{
+				{dir("usr/lib", 0o755), symlink("lib", "usr/lib"), symlink("abs", "/usr/lib"), symlink("up", "../../../usr"), symlink("new", "made")},
+				{file("lib/a", "1", 0o644), file("abs/b", "1", 0o644), file("up/lib/c", "1", 0o644), file("new/d", "1", 0o644)},
+				{file("lib/.wh.b", "", 0)},
+			},
+			map[string]string{
+				"usr/": "", "usr/lib/": "", "usr/lib/a": "1", "usr/lib/c": "1", "made/": "", "made/d": "1",
+				"lib": "-> usr/lib", "abs": "-> /usr/lib", "up": "-> ../../../usr", "new": "-> made",
+			},
+		},
+		"a link to a folder is replaced by a folder": {
+			[][]entry{{dir("a", 0o755), symlink("b", "a")}, {dir("b", 0o755), file("b/x", "1", 0o644)}},
+			map[string]string{"a/": "", "b/": "", "b/x": "1"},
+		},
+		"names may begin with a slash or a dot": {
+			[][]entry{{dir("./", 0o755), file("/a", "1", 0o644), file("./b", "1", 0o644), file("c/../d", "1", 0o644)}},
+			map[string]string{"a": "1", "b": "1", "d": "1"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var layers []v1.Layer
+			for _, entries := range c.layers {
+				layers = append(layers, layer(t, entries...))
+			}
+			_, got := unpacked(t, layers...)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestLayersThatAreRefused(t *testing.T) {
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	special := func(kind byte) entry { return entry{tar.Header{Typeflag: kind, Name: "special"}, ""} }
+	for name, entries := range map[string][]entry{
+		"../":                   {file("../escaped", "1", 0o644)},
+		"hidden ../":            {file("a/../../escaped", "1", 0o644)},
+		"absolute ../":          {file("/../escaped", "1", 0o644)},
+		"hard link with ../":    {hardlink("a", "../"+filepath.Base(outside)+"/secret")},
+		"hard link outside":     {hardlink("a", filepath.Join(outside, "secret"))},
+		"hard link by symlink":  {symlink("out", outside), hardlink("a", "out/secret")},
+		"hard link to a folder": {dir("d", 0o755), hardlink("a", "d")},
+		"whiteout of ..":        {file("d/.wh...", "", 0)},
+		"whiteout of nothing":   {file(".wh.", "", 0)},
+		"symlinks in a circle":  {symlink("a", "b"), symlink("b", "a"), file("a/x", "1", 0o644)},
+		"character device":      {special(tar.TypeChar)},
+		"block device":          {special(tar.TypeBlock)},
+		"named pipe":            {special(tar.TypeFifo)},
+		"below a file":          {file("f", "1", 0o644), file("f/a", "1", 0o644)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			temp := t.TempDir()
+			c, err := New(t.Context(), image(t, v1.Config{}, runtime.GOARCH, layer(t, entries...)), Options{TempDir: temp})
+			if err == nil {
+				_ = c.Close()
+				t.Fatal("was taken")
+			}
+			t.Log(err)
+			if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+func TestSymlinksDoNotLeadOutside(t *testing.T) {
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "kept"), []byte("kept"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// The folder's name also exists inside, because the link's target is made there.
+	unpacked(t,
+		layer(t, symlink("out", outside), file("out/new", "1", 0o644), symlink("etc", outside)),
+		layer(t, file("out/.wh.kept", "", 0), file("out/.wh..wh..opq", "", 0), file("etc/passwd", "1", 0o644)),
+	)
+	left, err := os.ReadDir(outside)
+	if err != nil || len(left) != 1 || left[0].Name() != "kept" {
+		t.Errorf("the folder outside has %v, %v", left, err)
+	}
+
+	// What a container gets beside its layers is kept inside as well.
+	img := image(t, v1.Config{User: "1:1", WorkingDir: "/out/work", Volumes: map[string]struct{}{"/out/volume": {}}}, runtime.GOARCH,
+		layer(t, symlink("etc", outside), symlink("out", outside), symlink("tmp", outside), symlink("dev", outside), symlink("proc", outside)))
+	c, err := New(t.Context(), img, Options{TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	left, err = os.ReadDir(outside)
+	if err != nil || len(left) != 1 {
+		t.Errorf("the folder outside has %v, %v", left, err)
+	}
+}
+
+func TestModesOwnersAndTimes(t *testing.T) {
+	old := unix.Umask(0o077) // none of it depends on the umask
+	defer unix.Umask(old)
+	tree, _ := unpacked(t, layer(t,
+		dir("./", 0o751), dir("d", 0o1777), file("d/f", "", 0o4755).owned(12, 34),
+		file("implied/f", "", 0o604), hardlink("same", "implied/f"), dir("closed", 0), file("closed/f", "", 0)),
+		layer(t, file("implied/.wh.f", "", 0)),
+	)
+	u := user{uid: 1000, gid: 1000}
+	root, err := oneID(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.finish(u, root); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := removeAll(tree.root.Name()); err != nil {
+			t.Error(err)
+		}
+	}()
+	want := map[string]fs.FileMode{
+		".": 0o751, "d": 0o777 | fs.ModeSticky, "d/f": 0o755 | fs.ModeSetuid, "implied": 0o755, "same": 0o604, "closed": 0,
+	}
+	if root { // only one id: the class of others is put in the owner's place
+		want = map[string]fs.FileMode{
+			".": 0o151, "d": 0o777 | fs.ModeSticky, "d/f": 0o555, "implied": 0o555, "same": 0o404, "closed": 0,
+		}
+	}
+	for name, mode := range want {
+		info, err := os.Stat(filepath.Join(tree.root.Name(), name))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if got := info.Mode() &^ fs.ModeType; got != mode {
+			t.Errorf("%s has mode %v, want %v", name, got, mode)
+		}
+		wantTime := time.Unix(1_000_000_000, 0)
+		if name == "implied" {
+			wantTime = time.Unix(0, 0)
+		}
+		if !info.ModTime().Equal(wantTime) {
+			t.Errorf("%s has time %v, want %v", name, info.ModTime(), wantTime)
+		}
+		var stat unix.Stat_t
+		if err := unix.Stat(filepath.Join(tree.root.Name(), name), &stat); err != nil {
+			t.Error(err)
+		}
+		if name == "d/f" && !root && (stat.Uid != 12 || stat.Gid != 34) {
+			t.Errorf("%s belongs to %d:%d", name, stat.Uid, stat.Gid)
+		}
+	}
+}
+
+func TestLayersMustBeTheConfigs(t *testing.T) {
+	img := image(t, v1.Config{}, runtime.GOARCH, layer(t, file("a", "1", 0o644)))
+	config, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, change := range map[string]func(*v1.ConfigFile){
+		"digest":  func(c *v1.ConfigFile) { c.RootFS.DiffIDs[0].Hex = strings.Repeat("0", 64) },
+		"missing": func(c *v1.ConfigFile) { c.RootFS.DiffIDs = nil },
+	} {
+		other := config.DeepCopy()
+		change(other)
+		wrong, err := mutate.ConfigFile(img, other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := New(t.Context(), wrong, Options{TempDir: t.TempDir()}); err == nil {
+			t.Errorf("%s: was taken", what)
+			_ = c.Close()
+		} else {
+			t.Log(err)
+		}
+	}
+}
+
+func TestUnpackingEndsWithItsContext(t *testing.T) {
+	temp := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := New(ctx, image(t, v1.Config{}, runtime.GOARCH, layer(t, file("a", "1", 0o644))), Options{TempDir: temp})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestOtherSystemsImages(t *testing.T) {
+	config, err := image(t, v1.Config{}, "amd64").ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = config.DeepCopy()
+	config.OS = "windows"
+	img, err := mutate.ConfigFile(image(t, v1.Config{}, "amd64"), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = New(t.Context(), img, Options{TempDir: t.TempDir()})
+	if _, ok := errors.AsType[*smoke.NotRunnableError](err); !ok {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLargeEntries(t *testing.T) {
+	name := strings.Repeat("d/", 100) + strings.Repeat("f", 200)
+	content := string(bytes.Repeat([]byte("content "), 1<<18))
+	_, got := unpacked(t, layer(t, file(name, content, 0o644)))
+	if got[name] != content {
+		t.Errorf("got %d bytes", len(got[name]))
+	}
+}

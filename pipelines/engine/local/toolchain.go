@@ -1,0 +1,141 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/slipway-dev/slipway/pipelines/engine"
+	"github.com/slipway-dev/slipway/pipelines/report"
+)
+
+// toolchain is one exact Go release on this machine.
+type toolchain struct {
+	goroot  string
+	version string // "1.26.8"
+	// env is the environment of every go command.
+	env []string
+}
+
+// goEnv are the settings of the go command that say where things come from and
+// are kept. They cannot change what a build gives: go.sum has the last word.
+var goEnv = []string{
+	"GOAUTH", "GOCACHE", "GOCACHEPROG", "GOINSECURE", "GOMODCACHE", "GONOPROXY", "GONOSUMDB", "GOPATH",
+	"GOPRIVATE", "GOPROXY", "GOSUMDB", "GOTMPDIR", "GOVCS",
+}
+
+// harmlessFlags in GOFLAGS are ones that slipway sets itself or that change nothing.
+var harmlessFlags = []string{"-mod", "-modcacherw", "-buildvcs", "-trimpath", "-v", "-x", "-p"}
+
+// toolchain finds the go command and makes it be the release that the source
+// names, or the one that it takes for this source by itself.
+func (e *Engine) toolchain(ctx context.Context, src engine.Source, progress report.Sink) (*toolchain, error) {
+	goCommand, err := lookPath("go", e.opts.Environ)
+	if err != nil {
+		return nil, &engine.ToolchainError{Want: src.Go, Err: err,
+			Reason: "the embedded engine compiles with the go command, and there is none in PATH; install Go from https://go.dev/dl/, or use --engine dagger"}
+	}
+	env := slices.Clone(e.opts.Environ)
+	if src.Go != "" {
+		// An exact release that is not at hand comes through the module proxy
+		// (https://go.dev/doc/toolchain).
+		env = append(env, "GOTOOLCHAIN=go"+src.Go)
+	}
+	if e.opts.GoCaches != "" {
+		env = append(env, "GOMODCACHE="+filepath.Join(e.opts.GoCaches, "mod"), "GOCACHE="+filepath.Join(e.opts.GoCaches, "build"))
+	}
+	cmd := command(ctx, goCommand, "env", "-json")
+	cmd.Dir, cmd.Env = filepath.Join(src.Root, filepath.FromSlash(src.Module)), append(env, workspaceEnv(src)...)
+	out, err := run(cmd)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &engine.ToolchainError{Want: src.Go, Err: err, Reason: "cannot be had here: " + firstLine(out.stderr, err)}
+	}
+	var settings map[string]string
+	if err := json.Unmarshal(out.stdout, &settings); err != nil {
+		return nil, &engine.ToolchainError{Want: src.Go, Err: err, Reason: "go env gave no JSON"}
+	}
+	tc := &toolchain{goroot: settings["GOROOT"], version: strings.TrimPrefix(settings["GOVERSION"], "go")}
+	if src.Go != "" && tc.version != src.Go {
+		return nil, &engine.ToolchainError{Want: src.Go, Reason: "the go command is " + tc.version + " all the same"}
+	}
+	warnFlags(settings["GOFLAGS"], progress)
+	for _, v := range e.opts.Environ {
+		if name, _, _ := strings.Cut(v, "="); !strings.HasPrefix(name, "GO") && !strings.HasPrefix(name, "CGO_") {
+			tc.env = append(tc.env, v)
+		}
+	}
+	for _, name := range goEnv {
+		if settings[name] != "" {
+			tc.env = append(tc.env, name+"="+settings[name])
+		}
+	}
+	tc.env = append(tc.env, "GOENV=off", "GOTOOLCHAIN=local", "GOTELEMETRY=off", "GOROOT="+tc.goroot)
+	tc.env = append(tc.env, workspaceEnv(src)...)
+	if strings.Contains(settings["GOFLAGS"], "-modcacherw") {
+		tc.env = append(tc.env, "GOFLAGS=-modcacherw")
+	}
+	return tc, nil
+}
+
+func workspaceEnv(src engine.Source) []string {
+	if src.Workspace != "" {
+		return []string{"GOWORK=" + filepath.Join(src.Root, filepath.FromSlash(src.Workspace))}
+	}
+	return []string{"GOWORK=off"}
+}
+
+func warnFlags(goflags string, progress report.Sink) {
+	for _, flag := range strings.Fields(goflags) {
+		name, _, _ := strings.Cut(strings.Replace(flag, "--", "-", 1), "=")
+		if !slices.Contains(harmlessFlags, name) {
+			progress.Warn("compile", "", "", "GOFLAGS has "+flag+", which is not used, since it is this machine's alone; put it into slipway.yaml (build.tags, build.ldflags)")
+		}
+	}
+}
+
+// command runs the toolchain's go command in a folder.
+func (t *toolchain) command(ctx context.Context, dir string, env []string, args ...string) *exec.Cmd {
+	cmd := command(ctx, filepath.Join(t.goroot, "bin", "go"), args...)
+	cmd.Dir = dir
+	cmd.Env = append(append(slices.Clone(t.env), "PWD="+dir), env...)
+	return cmd
+}
+
+func (t *toolchain) zoneinfo() string { return filepath.Join(t.goroot, "lib", "time", "zoneinfo.zip") }
+
+// lookPath is exec.LookPath in the PATH of a given environment.
+func lookPath(name string, environ []string) (string, error) {
+	for _, v := range slices.Backward(environ) {
+		list, ok := strings.CutPrefix(v, "PATH=")
+		if !ok {
+			continue
+		}
+		for _, dir := range filepath.SplitList(list) {
+			if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil && filepath.IsAbs(path) {
+				return path, nil
+			}
+		}
+		break
+	}
+	return "", exec.ErrNotFound
+}
+
+func firstLine(stderr []byte, err error) string {
+	text, _, _ := strings.Cut(strings.TrimSpace(string(stderr)), "\n")
+	if text == "" {
+		var pathErr *os.PathError
+		if errors.As(err, &pathErr) {
+			return pathErr.Error()
+		}
+		return err.Error()
+	}
+	return strings.TrimPrefix(text, "go: ")
+}

@@ -1,0 +1,108 @@
+package image
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// User is who runs the program. The config names it by its numbers, since
+// Kubernetes' runAsNonRoot refuses an image whose user is a name; passwd and
+// group give the numbers a name.
+type User struct {
+	Name     string
+	UID, GID int
+}
+
+// The users that every image knows.
+var (
+	Root    = User{Name: "root", UID: 0, GID: 0}
+	Nobody  = User{Name: "nobody", UID: 65534, GID: 65534}
+	NonRoot = User{Name: "nonroot", UID: 65532, GID: 65532}
+)
+
+// String is the user as a config names it: "65534:65534".
+func (u User) String() string { return fmt.Sprintf("%d:%d", u.UID, u.GID) }
+
+// userName is what shadow's useradd takes for a name.
+var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+
+// maxID is the largest id: the next one, (uid_t)-1, means "leave as it is" to
+// the kernel.
+const maxID = 1<<32 - 2
+
+// ParseUser reads root, nobody, nonroot, UID, UID:GID, NAME:UID or NAME:UID:GID.
+// A group that is not given has the user's number.
+func ParseUser(s string) (User, error) {
+	for _, u := range []User{Root, Nobody, NonRoot} {
+		if s == u.Name {
+			return u, nil
+		}
+	}
+	help := fmt.Errorf("user %q: want nobody, nonroot, root, UID, UID:GID or NAME:UID:GID with ids from 0 to %d", s, int64(maxID))
+	parts := strings.Split(s, ":")
+	u := User{}
+	if userName.MatchString(parts[0]) {
+		u.Name, parts = parts[0], parts[1:]
+	}
+	if len(parts) < 1 || len(parts) > 2 {
+		return User{}, help
+	}
+	ids := make([]int, 2)
+	for i := range ids {
+		part := parts[min(i, len(parts)-1)]
+		id, err := strconv.ParseInt(part, 10, 64)
+		if err != nil || id < 0 || id > maxID || part != strconv.FormatInt(id, 10) {
+			return User{}, help
+		}
+		ids[i] = int(id)
+	}
+	u.UID, u.GID = ids[0], ids[1]
+	for _, known := range []User{Root, Nobody, NonRoot} {
+		switch {
+		case u.Name == known.Name && u != known:
+			return User{}, fmt.Errorf("user %q: %s is %s", s, known.Name, known)
+		case u.Name == "" && u == known:
+			return known, nil
+		}
+	}
+	if u.Name == "" {
+		u.Name = fmt.Sprintf("user%d", u.UID)
+		if u.UID == 0 {
+			u.Name = Root.Name
+		}
+	}
+	return u, nil
+}
+
+// accounts writes passwd and group with the users that every image knows, and
+// u, which takes the place of one with its id. No one has a home, a shell or a
+// password.
+func accounts(u User) (passwd, group []byte) {
+	users := []User{u}
+	for _, known := range []User{Root, Nobody, NonRoot} {
+		if known.UID != u.UID && known.Name != u.Name {
+			users = append(users, known)
+		}
+	}
+	var p, g strings.Builder
+	names, ids := map[string]bool{}, map[int]bool{}
+	for _, x := range users {
+		home := "/nonexistent"
+		if x.UID == 0 {
+			home = "/root"
+		}
+		fmt.Fprintf(&p, "%s:x:%d:%d:%s:%s:/sbin/nologin\n", x.Name, x.UID, x.GID, x.Name, home)
+		if !ids[x.GID] {
+			// A name stands for one id: root with a group of its own, say.
+			name := x.Name
+			if names[name] || x.UID == 0 && x.GID != 0 {
+				name = fmt.Sprintf("group%d", x.GID)
+			}
+			names[name], ids[x.GID] = true, true
+			fmt.Fprintf(&g, "%s:x:%d:\n", name, x.GID)
+		}
+	}
+	return []byte(p.String()), []byte(g.String())
+}

@@ -1,0 +1,151 @@
+package image
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/slipway-dev/slipway/pipelines/platform"
+)
+
+// Annotation keys of the OCI image-spec (annotations.md, "Pre-Defined Annotation Keys").
+const (
+	AnnotationTitle      = "org.opencontainers.image.title"
+	AnnotationSource     = "org.opencontainers.image.source"
+	AnnotationLicenses   = "org.opencontainers.image.licenses"
+	AnnotationRevision   = "org.opencontainers.image.revision"
+	AnnotationVersion    = "org.opencontainers.image.version"
+	AnnotationCreated    = "org.opencontainers.image.created"
+	AnnotationBaseName   = "org.opencontainers.image.base.name"
+	AnnotationBaseDigest = "org.opencontainers.image.base.digest"
+	annotationRefName    = "org.opencontainers.image.ref.name"
+)
+
+// Spec says what one platform's image consists of.
+type Spec struct {
+	Platform v1.Platform
+	// Base is the image below the layers; nil is scratch.
+	Base   v1.Image
+	Layers []*Layer
+	// Config is what the image says of how to run it. Over a base, the base's
+	// environment and labels remain where Config does not set them.
+	Config      v1.Config
+	Annotations map[string]string
+	// Created is the time in the config and its history.
+	Created time.Time
+}
+
+// Assemble makes the image of one platform.
+func Assemble(s Spec) (v1.Image, error) {
+	base := s.Base
+	config := &v1.ConfigFile{}
+	if base == nil {
+		base = empty.Image
+	} else {
+		got, err := base.ConfigFile()
+		if err != nil {
+			return nil, fmt.Errorf("base image: %w", err)
+		}
+		if got.OS != s.Platform.OS || got.Architecture != s.Platform.Architecture {
+			return nil, fmt.Errorf("base image is for %s/%s, not for %s", got.OS, got.Architecture, platform.String(s.Platform))
+		}
+		config = got.DeepCopy()
+	}
+	adds := make([]mutate.Addendum, len(s.Layers))
+	created := v1.Time{Time: s.Created.UTC()}
+	for i, l := range s.Layers {
+		adds[i] = mutate.Addendum{Layer: l, MediaType: types.OCILayer, History: v1.History{
+			Created: created, CreatedBy: "slipway", Comment: l.Title,
+		}}
+	}
+	img := mutate.ConfigMediaType(mutate.MediaType(base, types.OCIManifestSchema1), types.OCIConfigJSON)
+	img, err := mutate.Append(img, adds...)
+	if err != nil {
+		return nil, err
+	}
+	appended, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	appended = appended.DeepCopy()
+	appended.OS, appended.Architecture, appended.Variant = s.Platform.OS, s.Platform.Architecture, s.Platform.Variant
+	appended.Created = created
+	// What a builder leaves of itself in a base's config says nothing of this image.
+	appended.Author, appended.Container, appended.DockerVersion = "", "", ""
+	appended.Config = overlay(config.Config, s.Config)
+	if img, err = mutate.ConfigFile(img, appended); err != nil {
+		return nil, err
+	}
+	if len(s.Annotations) > 0 {
+		img = mutate.Annotations(img, s.Annotations).(v1.Image)
+	}
+	return img, nil
+}
+
+// overlay puts ours over the base's config, as a Dockerfile's instructions do
+// after FROM: an entrypoint resets the cmd, maps and environment are merged.
+func overlay(base, ours v1.Config) v1.Config {
+	out := ours
+	out.Env = mergeEnv(base.Env, ours.Env)
+	out.Labels = merge(base.Labels, ours.Labels)
+	out.ExposedPorts = merge(base.ExposedPorts, ours.ExposedPorts)
+	out.Volumes = merge(base.Volumes, ours.Volumes)
+	if out.WorkingDir == "" {
+		out.WorkingDir = base.WorkingDir
+	}
+	if out.StopSignal == "" {
+		out.StopSignal = base.StopSignal
+	}
+	return out
+}
+
+func merge[V any](base, ours map[string]V) map[string]V {
+	if len(base)+len(ours) == 0 {
+		return nil
+	}
+	out := map[string]V{}
+	maps.Copy(out, base)
+	maps.Copy(out, ours)
+	return out
+}
+
+func mergeEnv(base, ours []string) []string {
+	var out []string
+	for _, e := range base {
+		name, _, _ := strings.Cut(e, "=")
+		if !slices.ContainsFunc(ours, func(o string) bool { return strings.HasPrefix(o, name+"=") }) {
+			out = append(out, e)
+		}
+	}
+	return append(out, ours...)
+}
+
+// Index puts images under one index, ordered by platform, whatever their order
+// was.
+func Index(images []v1.Image, annotations map[string]string) (v1.ImageIndex, error) {
+	adds := make([]mutate.IndexAddendum, len(images))
+	for i, img := range images {
+		config, err := img.ConfigFile()
+		if err != nil {
+			return nil, err
+		}
+		adds[i] = mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{
+			Platform: &v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant},
+		}}
+	}
+	slices.SortFunc(adds, func(a, b mutate.IndexAddendum) int {
+		return platform.Compare(*a.Platform, *b.Platform)
+	})
+	idx := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), adds...)
+	if len(annotations) > 0 {
+		idx = mutate.Annotations(idx, annotations).(v1.ImageIndex)
+	}
+	return idx, nil
+}

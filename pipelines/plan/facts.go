@@ -1,0 +1,92 @@
+package plan
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/licensecheck"
+)
+
+// licenseFiles are where a licence stands, as pkg.go.dev looks for it.
+var licenseFiles = []string{
+	"LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "LICENCE.txt", "LICENCE.md", "COPYING", "COPYING.txt", "COPYING.md",
+}
+
+// maxLicense bounds what is read of a licence file, in bytes.
+const maxLicense = 1 << 20
+
+// licenses finds the SPDX expression of the source's licence: that of the first
+// licence file in the source's folder, the module's or the root's. Where the
+// text is not clearly one licence, it is left to the configuration.
+func (s *source) licenses() (string, error) {
+	for _, dir := range []string{s.dir, s.moduleDir(), s.Root} {
+		for _, name := range licenseFiles {
+			data, err := readLimited(filepath.Join(dir, name), maxLicense)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return "", err
+			}
+			cov := licensecheck.Scan(data)
+			ids := map[string]bool{}
+			for _, m := range cov.Match {
+				if !m.IsURL {
+					ids[m.ID] = true
+				}
+			}
+			if cov.Percent >= 75 && len(ids) == 1 {
+				return cov.Match[0].ID, nil
+			}
+			return "", nil
+		}
+	}
+	return "", nil
+}
+
+func readLimited(name string, limit int64) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() || info.Size() > limit {
+		return nil, nil
+	}
+	return os.ReadFile(name)
+}
+
+// forges are hosts whose import paths are their web addresses, with the owner
+// and the repository in the first two elements.
+var forges = []string{"github.com", "gitlab.com", "bitbucket.org", "codeberg.org"}
+
+// sourceURL is where the source is published, as far as the module's path tells.
+// A remote of the checkout would tell more, but not the same on every machine.
+func (s *source) sourceURL() string {
+	elements := strings.Split(s.modulePath, "/")
+	for _, host := range forges {
+		if elements[0] == host && len(elements) >= 3 {
+			return "https://" + strings.Join(elements[:3], "/")
+		}
+	}
+	return ""
+}
+
+// dropsVendor tells which ignore file would leave a vendor folder out of a
+// checkout or a build context.
+func (s *source) dropsVendor() string {
+	for _, name := range []string{".gitignore", ".dockerignore"} {
+		data, err := readLimited(filepath.Join(s.moduleDir(), name), maxLicense)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(data)) {
+			if strings.Trim(strings.TrimSpace(line), "/*") == "vendor" {
+				return name
+			}
+		}
+	}
+	return ""
+}

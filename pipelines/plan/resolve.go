@@ -1,0 +1,619 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/slipway-dev/slipway/pipelines/engine"
+	"github.com/slipway-dev/slipway/pipelines/image"
+	"github.com/slipway-dev/slipway/pipelines/platform"
+	"github.com/slipway-dev/slipway/pipelines/registry"
+)
+
+// New plans.
+func New(ctx context.Context, o Options) (*Plan, error) {
+	if o.Source == "" {
+		o.Source = "."
+	}
+	if o.Git == nil {
+		o.Git = GitRevision
+	}
+	src, err := readSource(o.Source)
+	if err != nil {
+		return nil, err
+	}
+	configName, data, err := readConfig(o, src.dir)
+	if err != nil {
+		return nil, err
+	}
+	config, err := Load(configName, data, o.Overrides)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Dir: src.dir, Source: src.Source}
+	if data != nil {
+		p.Config = configName
+	}
+	r := &resolver{ctx: ctx, opts: o, src: src, file: configName, data: data}
+	images, err := r.choose(config)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range images {
+		r.index = c.index
+		ip, err := r.image(c.Image)
+		if err != nil {
+			return nil, err
+		}
+		p.Images = append(p.Images, ip)
+	}
+	if err := r.release(p, images); err != nil {
+		return nil, err
+	}
+	if err := distinct(p.Images); err != nil {
+		return nil, err
+	}
+	if src.Vendor {
+		if file := src.dropsVendor(); file != "" {
+			r.warn("%s leaves the vendor folder out, which the build needs: a checkout or a build context without it builds something else", file)
+		}
+	}
+	p.Warnings = r.warnings
+	return p, nil
+}
+
+// readConfig returns the configuration's name for messages and its text, nil
+// where there is none.
+func readConfig(o Options, dir string) (string, []byte, error) {
+	if o.Config != "" {
+		data, err := os.ReadFile(o.Config)
+		if err != nil {
+			return "", nil, &SourceError{o.Config, "the configuration cannot be read: " + cause(err)}
+		}
+		return o.Config, notNil(data), nil
+	}
+	file := filepath.Join(o.Source, ConfigName)
+	data, err := os.ReadFile(filepath.Join(dir, ConfigName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return file, nil, nil
+	}
+	if err != nil {
+		return "", nil, &SourceError{file, "the configuration cannot be read: " + cause(err)}
+	}
+	return file, notNil(data), nil
+}
+
+func notNil(data []byte) []byte { return append([]byte{}, data...) }
+
+func cause(err error) string {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err.Error()
+	}
+	return err.Error()
+}
+
+// ValueError says that a value of the configuration or of a flag will not do.
+type ValueError struct {
+	// Place is the file, with line and column where they are known, or the flag.
+	Place string
+	// Key is the configuration's key, like "image.base".
+	Key     string
+	Problem string
+}
+
+func (e *ValueError) Error() string { return fmt.Sprintf("%s: %s: %s", e.Place, e.Key, e.Problem) }
+
+// resolver turns configurations into image plans.
+type resolver struct {
+	ctx      context.Context //nolint:containedctx // lives for one call of New
+	opts     Options
+	src      *source
+	file     string
+	data     []byte // of the file
+	index    int    // of the image in the file
+	warnings []string
+	git      *Revision
+}
+
+func (r *resolver) warn(format string, args ...any) {
+	r.warnings = append(r.warnings, fmt.Sprintf(format, args...))
+}
+
+// bad makes the error for a key's value, naming the flag where one set it.
+func (r *resolver) bad(key string, format string, args ...any) error {
+	place := r.file
+	if line, column, ok := Locate(r.data, r.index, key); ok {
+		place = fmt.Sprintf("%s:%d:%d", r.file, line, column)
+	}
+	for _, o := range r.opts.Overrides {
+		if path := strings.Join(o.Path, "."); path == key || strings.HasPrefix(key, path+".") || strings.HasPrefix(key, path+"[") {
+			place = o.Source
+		}
+	}
+	return &ValueError{Place: place, Key: key, Problem: fmt.Sprintf(format, args...)}
+}
+
+// configured is an image of the configuration and its place there.
+type configured struct {
+	Image
+	index int
+}
+
+// choose applies --package and --image to the configuration's images.
+func (r *resolver) choose(images []Image) ([]configured, error) {
+	var config []configured
+	for i, c := range images {
+		config = append(config, configured{c, i})
+	}
+	if len(r.opts.Images) > 0 {
+		var chosen []configured
+		for _, name := range r.opts.Images {
+			i := slices.IndexFunc(config, func(c configured) bool { return c.Name == name })
+			if i < 0 {
+				var have []string
+				for _, c := range config {
+					have = append(have, c.Name)
+				}
+				return nil, &ValueError{"--image", name, "is no image of " + r.file + "; there are: " + strings.Join(have, ", ")}
+			}
+			chosen = append(chosen, config[i])
+		}
+		config = chosen
+	}
+	if len(r.opts.Packages) == 0 {
+		return config, nil
+	}
+	var chosen []configured
+	for _, pkg := range r.opts.Packages {
+		c, err := r.forPackage(config, pkg)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, c)
+	}
+	return chosen, nil
+}
+
+// forPackage finds the configured image that is made of one package, or takes
+// the only configuration there is for it.
+func (r *resolver) forPackage(config []configured, pkg string) (configured, error) {
+	for _, c := range config {
+		if len(c.Packages) == 1 && path.Clean(c.Packages[0]) == path.Clean(filepath.ToSlash(pkg)) {
+			return c, nil
+		}
+	}
+	if len(config) > 1 {
+		return configured{}, &ValueError{"--package", pkg, "no image of " + r.file + " is made of this package alone; choose one with --image"}
+	}
+	c := config[0]
+	c.Packages = []string{pkg}
+	if len(r.opts.Packages) > 1 {
+		c.Name = "" // one name cannot be given to several
+	}
+	return c, nil
+}
+
+func (r *resolver) image(c Image) (ImagePlan, error) {
+	ip := ImagePlan{Publish: c.Publish, Base: c.Image.Base, Tmp: c.Image.Tmp}
+	steps := []func(Image, *ImagePlan) error{
+		r.packages, r.platforms, r.targets, r.user, r.certificates, r.assets, r.annotations, r.config, r.limits, r.cases, r.publish,
+	}
+	for _, step := range steps {
+		if err := step(c, &ip); err != nil {
+			return ImagePlan{}, err
+		}
+	}
+	return ip, nil
+}
+
+func (r *resolver) packages(c Image, ip *ImagePlan) error {
+	named := c.Packages
+	if len(named) == 0 {
+		mains, err := r.src.mainPackages(c.Build.Tags)
+		if err != nil {
+			return err
+		}
+		switch len(mains) {
+		case 0:
+			return &SourceError{r.opts.Source, "holds no main package for linux; name the folder of a program (--source)"}
+		case 1:
+			named = mains
+		default:
+			return &SourceError{r.opts.Source, fmt.Sprintf("holds several main packages: %s; choose with --package, or name them in %s (packages, images)",
+				strings.Join(mains, ", "), ConfigName)}
+		}
+	}
+	for _, n := range named {
+		pkg, err := r.src.mainPackage(n, c.Build.Tags)
+		if err != nil {
+			return err
+		}
+		binary := r.src.binaryName(pkg)
+		if slices.Contains(ip.Binaries, binary) {
+			return r.bad("packages", "two packages give a binary named %s; they cannot stand in one image", binary)
+		}
+		ip.Packages, ip.Binaries = append(ip.Packages, pkg), append(ip.Binaries, binary)
+	}
+	ip.Name = c.Name
+	if ip.Name == "" {
+		ip.Name = imageName(ip.Binaries[0])
+	}
+	return nil
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+
+// imageName makes a repository's last element of a binary's name.
+func imageName(binary string) string {
+	return strings.Trim(notInNames.ReplaceAllString(strings.ToLower(binary), "-"), "-")
+}
+
+func (r *resolver) platforms(c Image, ip *ImagePlan) error {
+	asked := c.Platforms
+	if len(asked) == 0 {
+		asked = DefaultPlatforms()
+	}
+	for i, s := range asked {
+		if s == "all" {
+			ip.Platforms = append(ip.Platforms, platform.All()...)
+			continue
+		}
+		p, err := platform.Parse(s)
+		if err != nil {
+			return r.bad(fmt.Sprintf("platforms[%d]", i), "%v", err)
+		}
+		ip.Platforms = append(ip.Platforms, p)
+	}
+	slices.SortFunc(ip.Platforms, platform.Compare)
+	ip.Platforms = slices.CompactFunc(ip.Platforms, func(a, b v1.Platform) bool { return a.Equals(b) })
+	return nil
+}
+
+// buildEnv are the variables of the go command that may be set: what changes a
+// build and is not slipway's to decide.
+var buildEnv = []string{"GOEXPERIMENT", "GOFIPS140"}
+
+func (r *resolver) targets(c Image, ip *ImagePlan) error {
+	flags := []string{"-s", "-w"}
+	for i, f := range c.Build.Ldflags {
+		filled, err := fill(f, r.revision)
+		if err != nil {
+			return r.bad(fmt.Sprintf("build.ldflags[%d]", i), "%v", err)
+		}
+		flags = append(flags, filled)
+	}
+	var env []string
+	for key, value := range c.Build.Env {
+		if !slices.Contains(buildEnv, key) {
+			return r.bad("build.env."+key, "is not to be set; allowed: %s", strings.Join(buildEnv, ", "))
+		}
+		env = append(env, key+"="+string(value))
+	}
+	slices.Sort(env)
+	for i, tag := range c.Build.Tags {
+		if tag == "" || strings.ContainsAny(tag, ", \t") {
+			return r.bad(fmt.Sprintf("build.tags[%d]", i), "%q is no build tag; write one tag an entry", tag)
+		}
+	}
+	for _, p := range ip.Platforms {
+		for i, pkg := range ip.Packages {
+			ip.Targets = append(ip.Targets, engine.Target{
+				Image: ip.Name, Package: pkg, Name: ip.Binaries[i], Platform: p, Tags: c.Build.Tags, Ldflags: strings.Join(flags, " "), Env: env,
+			})
+		}
+	}
+	return nil
+}
+
+func (r *resolver) user(c Image, ip *ImagePlan) (err error) {
+	ip.User = image.Nobody
+	if c.Image.User != "" {
+		if ip.User, err = image.ParseUser(string(c.Image.User)); err != nil {
+			return r.bad("image.user", "%v", err)
+		}
+	}
+	return nil
+}
+
+// certificates decides on certificates and zones: a base image brings its own,
+// and gets ours only where they are asked for.
+func (r *resolver) certificates(c Image, ip *ImagePlan) error {
+	cert := c.Image.Certificates
+	bundle := cert.Bundle
+	if bundle == "" && ip.Base == "" {
+		bundle = "mozilla"
+	}
+	switch bundle {
+	case "mozilla":
+		ip.Mozilla = true
+	case "", "none":
+		if bundle == "" && len(cert.Add) > 0 {
+			return r.bad("image.certificates.add", "the certificates of a base image cannot be added to; say which bundle to take instead (image.certificates.bundle)")
+		}
+	default:
+		ip.Certificates = append(ip.Certificates, bundle)
+	}
+	ip.Certificates = append(ip.Certificates, cert.Add...)
+	for _, file := range ip.Certificates {
+		if !filepath.IsLocal(filepath.FromSlash(file)) {
+			return r.bad("image.certificates", "%s is outside the source; copy it into the source", file)
+		}
+	}
+	ip.Zones = ip.Base == ""
+	if c.Image.Zones != nil {
+		ip.Zones = *c.Image.Zones
+	}
+	return nil
+}
+
+func (r *resolver) assets(c Image, ip *ImagePlan) error {
+	for i, a := range c.Image.Assets {
+		asset := image.Asset{From: a.From, To: a.To}
+		if !filepath.IsLocal(filepath.FromSlash(a.From)) {
+			return r.bad(fmt.Sprintf("image.assets[%d].from", i), "%s is outside the source; name a file or folder inside it", a.From)
+		}
+		if a.Mode != "" {
+			mode, err := strconv.ParseUint(string(a.Mode), 8, 12)
+			if err != nil {
+				return r.bad(fmt.Sprintf("image.assets[%d].mode", i), "%q is no octal mode, like 0644", a.Mode)
+			}
+			asset.Mode = fs.FileMode(mode)
+		}
+		if a.Owner != "" {
+			owner, err := image.ParseUser(string(a.Owner))
+			if err != nil {
+				return r.bad(fmt.Sprintf("image.assets[%d].owner", i), "%v", err)
+			}
+			asset.UID, asset.GID = owner.UID, owner.GID
+		}
+		ip.Assets = append(ip.Assets, asset)
+	}
+	return nil
+}
+
+// annotations fills in what the source says of itself, then what the user asks
+// for. Labels of the config and annotations of the manifests are the same but
+// for what is configured.
+func (r *resolver) annotations(c Image, ip *ImagePlan) error {
+	licenses, err := r.src.licenses()
+	if err != nil {
+		return err
+	}
+	common := map[string]string{
+		image.AnnotationTitle:    ip.Name,
+		image.AnnotationSource:   r.src.sourceURL(),
+		image.AnnotationLicenses: licenses,
+	}
+	if repository, digest, ok := strings.Cut(ip.Base, "@"); ok {
+		common[image.AnnotationBaseName], common[image.AnnotationBaseDigest] = repository, digest
+	}
+	if err := r.created(c, ip); err != nil {
+		return err
+	}
+	for _, stamp := range c.Image.Stamp {
+		rev, err := r.revision(map[string]string{"revision": ".Commit", "version": ".Version", "created": ".Date"}[stamp])
+		if err != nil {
+			return r.bad("image.stamp", "%v", err)
+		}
+		common[map[string]string{
+			"revision": image.AnnotationRevision, "version": image.AnnotationVersion, "created": image.AnnotationCreated,
+		}[stamp]] = rev
+	}
+	for key, value := range common {
+		if value == "" {
+			delete(common, key)
+		}
+	}
+	fillAll := func(key string, given map[string]Text) (map[string]string, error) {
+		out := map[string]string{}
+		for k, v := range common {
+			out[k] = v
+		}
+		for k, v := range given {
+			filled, err := fill(string(v), r.revision)
+			if err != nil {
+				return nil, r.bad(key+"."+k, "%v", err)
+			}
+			out[k] = filled
+		}
+		return out, nil
+	}
+	if ip.Config.Labels, err = fillAll("image.labels", c.Image.Labels); err != nil {
+		return err
+	}
+	ip.Annotations, err = fillAll("image.annotations", c.Image.Annotations)
+	return err
+}
+
+func (r *resolver) created(c Image, ip *ImagePlan) error {
+	switch created := string(c.Image.Created); created {
+	case "":
+		ip.Created = time.Unix(0, 0).UTC()
+	case "commit":
+		date, err := r.revision(".Date")
+		if err == nil {
+			ip.Created, err = time.Parse(time.RFC3339, date)
+		}
+		if err != nil {
+			return r.bad("image.created", "%v", err)
+		}
+	default:
+		seconds, err := strconv.ParseInt(created, 10, 64)
+		if err != nil || seconds < 0 || seconds > maxTime {
+			return r.bad("image.created", "%q is no time; want commit, or seconds since 1970 up to %d", created, maxTime)
+		}
+		ip.Created = time.Unix(seconds, 0).UTC()
+	}
+	return nil
+}
+
+// maxTime is the last second of the year 9999, the last that RFC 3339 can write.
+const maxTime = 253402300799
+
+func (r *resolver) config(c Image, ip *ImagePlan) error {
+	cfg := &ip.Config
+	cfg.User = ip.User.String()
+	cfg.Entrypoint = append([]string{"/" + BinaryPath(ip.Binaries[0])}, plainTexts(c.Image.Args)...)
+	cfg.Cmd = plainTexts(c.Image.Cmd)
+	cfg.WorkingDir = c.Image.Workdir
+	cfg.StopSignal = c.Image.StopSignal
+	if cfg.StopSignal != "" && !slices.Contains(signals, strings.TrimPrefix(cfg.StopSignal, "SIG")) && !realTime.MatchString(cfg.StopSignal) {
+		return r.bad("image.stopSignal", "%q is no signal; want one like SIGTERM, SIGINT, SIGQUIT or SIGHUP", cfg.StopSignal)
+	}
+	for key, value := range c.Image.Env {
+		if key == "" || strings.ContainsAny(key, "=\x00") || strings.Contains(string(value), "\x00") {
+			return r.bad("image.env", "%q is no name for a variable", key)
+		}
+		cfg.Env = append(cfg.Env, key+"="+string(value))
+	}
+	slices.Sort(cfg.Env)
+	for i, port := range c.Image.Ports {
+		number, proto, ok := strings.Cut(string(port), "/")
+		if !ok {
+			proto = "tcp"
+		}
+		n, err := strconv.ParseUint(number, 10, 16)
+		if err != nil || n == 0 {
+			return r.bad(fmt.Sprintf("image.ports[%d]", i), "%q is no port; want 1 to 65535, with /udp where it is not TCP", port)
+		}
+		if n < 1024 && ip.User.UID != 0 {
+			r.warn("%s: port %d is below 1024, which a user other than root (%s) cannot listen on everywhere; take a port above", ip.Name, n, ip.User)
+		}
+		if cfg.ExposedPorts == nil {
+			cfg.ExposedPorts = map[string]struct{}{}
+		}
+		cfg.ExposedPorts[fmt.Sprintf("%d/%s", n, proto)] = struct{}{}
+	}
+	for _, v := range c.Image.Volumes {
+		if cfg.Volumes == nil {
+			cfg.Volumes = map[string]struct{}{}
+		}
+		cfg.Volumes[path.Clean(v)] = struct{}{}
+	}
+	return nil
+}
+
+// signals are those that can ask a program to end, without their SIG.
+var signals = []string{"HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "PIPE", "ALRM", "TERM", "CONT", "STOP", "TSTP", "WINCH", "PWR"}
+
+var realTime = regexp.MustCompile(`^SIGRTM(IN(\+[0-9]+)?|AX(-[0-9]+)?)$`)
+
+func plainTexts(all []Text) []string {
+	var out []string
+	for _, t := range all {
+		out = append(out, string(t))
+	}
+	return out
+}
+
+func (r *resolver) limits(c Image, ip *ImagePlan) (err error) {
+	if c.Audit.MaxSize != "" {
+		if ip.MaxSize, err = parseSize(string(c.Audit.MaxSize)); err != nil {
+			return r.bad("audit.maxSize", "%v", err)
+		}
+	}
+	for _, a := range c.Audit.Allow {
+		ip.Allow = append(ip.Allow, auditRule(a))
+	}
+	return nil
+}
+
+func (r *resolver) publish(_ Image, ip *ImagePlan) error {
+	if ip.Publish.To != "" {
+		if err := registry.CheckRepository(ip.Publish.To); err != nil {
+			return r.bad("publish.to", "%v", err)
+		}
+	}
+	for i, tag := range ip.Publish.Tags {
+		if err := registry.CheckTag(tag); err != nil {
+			return r.bad(fmt.Sprintf("publish.tags[%d]", i), "%v", err)
+		}
+	}
+	return nil
+}
+
+// release settles the Go release, which is one for all images of a plan.
+func (r *resolver) release(p *Plan, images []configured) error {
+	for _, c := range images {
+		r.index = c.index
+		switch goRelease := strings.TrimPrefix(string(c.Go), "go"); {
+		case goRelease == "":
+		case p.Source.Go != "" && p.Source.Go != goRelease:
+			return r.bad("go", "the images of one plan are compiled by one release, not by %s and %s", p.Source.Go, goRelease)
+		default:
+			p.Source.Go, p.GoFrom = goRelease, r.placeOf("go")
+		}
+	}
+	if p.Source.Go == "" && strings.HasPrefix(r.src.toolchain, "go") {
+		p.Source.Go, p.GoFrom = strings.TrimPrefix(r.src.toolchain, "go"), r.src.toolchainFrom
+	}
+	if p.Source.Go != "" && !exactRelease.MatchString(p.Source.Go) {
+		return r.bad("go", "%q is no exact release; want one like 1.26.8", p.Source.Go)
+	}
+	return nil
+}
+
+// exactRelease is what https://go.dev/dl/ has: since 1.21 the first release of a
+// series ends with .0.
+var exactRelease = regexp.MustCompile(`^1\.[0-9]+(\.[0-9]+|rc[0-9]+|beta[0-9]+)$`)
+
+func (r *resolver) placeOf(key string) string {
+	var v *ValueError
+	if errors.As(r.bad(key, ""), &v) {
+		return v.Place
+	}
+	return r.file
+}
+
+// distinct refuses images that would get into each other's way.
+func distinct(images []ImagePlan) error {
+	names := map[string]bool{}
+	for _, ip := range images {
+		if names[ip.Name] {
+			return &ValueError{ConfigName, "name", fmt.Sprintf("two images are named %s; name them apart (images[].name)", ip.Name)}
+		}
+		names[ip.Name] = true
+	}
+	return nil
+}
+
+// revision returns one value of the revision, asking git at most once and only
+// for what was not given.
+func (r *resolver) revision(key string) (string, error) {
+	given := r.opts.Revision
+	switch {
+	case key == ".Version" && given.Version != "":
+		return given.Version, nil
+	case key == ".Commit" && given.Commit != "":
+		return given.Commit, nil
+	case key == ".Date" && !given.Date.IsZero():
+		return given.Date.UTC().Format(time.RFC3339), nil
+	}
+	if r.git == nil {
+		rev, err := r.opts.Git(r.ctx, r.src.dir)
+		if err != nil {
+			return "", err
+		}
+		r.git = &rev
+	}
+	switch key {
+	case ".Version":
+		return r.git.Version, nil
+	case ".Commit":
+		return r.git.Commit, nil
+	}
+	return r.git.Date.UTC().Format(time.RFC3339), nil
+}

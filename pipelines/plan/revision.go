@@ -1,0 +1,65 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Revision is what changes without the source. Nothing of it reaches an image
+// unless a template or a stamp asks for it.
+type Revision struct {
+	Version string    // "v1.2.3", "v1.2.3-4-gabcdef0"
+	Commit  string    // the full hash
+	Date    time.Time // the commit's
+}
+
+// GitRevision asks git for the revision of a checkout.
+func GitRevision(ctx context.Context, dir string) (Revision, error) {
+	var r Revision
+	git := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	fail := func(err error) (Revision, error) {
+		return Revision{}, fmt.Errorf("%s: git does not know its revision; give it with --version, --revision and --created: %w", dir, err)
+	}
+	head, err := git("log", "-1", "--format=%H %cI")
+	if err != nil {
+		return fail(err)
+	}
+	commit, date, _ := strings.Cut(head, " ")
+	if r.Date, err = time.Parse(time.RFC3339, date); err != nil {
+		return fail(err)
+	}
+	r.Commit, r.Date = commit, r.Date.UTC()
+	if r.Version, err = git("describe", "--tags", "--always", "--dirty"); err != nil {
+		return fail(err)
+	}
+	return r, nil
+}
+
+var placeholder = regexp.MustCompile(`{{\s*([^}]*?)\s*}}`)
+
+// fill puts the revision's values into a template. It is no programming
+// language: .Version, .Commit and .Date (RFC 3339) are all there is. value is
+// called only for those that stand in the text.
+func fill(text string, value func(name string) (string, error)) (string, error) {
+	var failed error
+	out := placeholder.ReplaceAllStringFunc(text, func(m string) string {
+		name := placeholder.FindStringSubmatch(m)[1]
+		if name != ".Version" && name != ".Commit" && name != ".Date" {
+			failed = fmt.Errorf("%s is not known; there are {{.Version}}, {{.Commit}} and {{.Date}}", m)
+		}
+		if failed != nil {
+			return ""
+		}
+		var v string
+		v, failed = value(name)
+		return v
+	})
+	return out, failed
+}

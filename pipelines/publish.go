@@ -1,0 +1,149 @@
+package pipelines
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/slipway-dev/slipway/pipelines/plan"
+	"github.com/slipway-dev/slipway/pipelines/registry"
+	"github.com/slipway-dev/slipway/pipelines/report"
+)
+
+// destination is where one image goes.
+type destination struct {
+	repository string
+	tags       []string
+	ca         []byte
+}
+
+// CheckTo says before anything is built whether a plan's images can go there.
+func CheckTo(p *plan.Plan, to To) error {
+	_, err := destinations(p, to)
+	return err
+}
+
+// destinations settles where every image of a plan goes.
+func destinations(p *plan.Plan, to To) ([]destination, error) {
+	place := p.Config
+	if place == "" {
+		place = plan.ConfigName
+	}
+	var all []destination
+	for _, ip := range p.Images {
+		d := destination{repository: ip.Publish.To}
+		switch {
+		case to.Repository != "" && len(p.Images) > 1:
+			d.repository = to.Repository + "/" + ip.Name
+		case to.Repository != "":
+			d.repository = to.Repository
+		}
+		if d.repository == "" {
+			return nil, &plan.ValueError{Place: place, Key: "publish.to", Problem: "no repository to publish to; name one, or give --to"}
+		}
+		if err := registry.CheckRepository(d.repository); err != nil {
+			return nil, err
+		}
+		d.tags = slices.Concat(ip.Publish.Tags, to.Tags)
+		for _, tag := range d.tags {
+			if err := registry.CheckTag(tag); err != nil {
+				return nil, err
+			}
+		}
+		if ip.Publish.CA != "" {
+			var err error
+			if d.ca, err = readInSource(p, ip.Publish.CA); err != nil {
+				return nil, &plan.ValueError{Place: place, Key: "publish.ca", Problem: err.Error()}
+			}
+		}
+		for _, other := range all {
+			if other.repository == d.repository {
+				return nil, &plan.ValueError{Place: place, Key: "publish.to", Problem: fmt.Sprintf("two images would go to %s; give each its own", d.repository)}
+			}
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// readInSource reads a file of the source, and none outside of it.
+func readInSource(p *plan.Plan, name string) (_ []byte, err error) {
+	root, err := os.OpenRoot(p.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	return root.ReadFile(filepath.FromSlash(name))
+}
+
+// registryOptions are how one image's registry is talked to.
+func (b *Built) registryOptions(img *Image, d destination) registry.Options {
+	o := b.opts.Registry
+	p := img.Plan.Publish
+	o.PlainHTTP = o.PlainHTTP || p.PlainHTTP
+	o.MountFrom = slices.Concat(o.MountFrom, p.MountFrom)
+	o.CA = slices.Concat(o.CA, d.ca)
+	o.Image, o.Progress = label(b.plan, img.Plan), b.opts.Progress
+	return o
+}
+
+// DryRun does all that Publish does but push: it proves the images, asks the
+// registry what it has, and says in the progress what would be sent.
+func (b *Built) DryRun(ctx context.Context, to To) error {
+	all, err := destinations(b.plan, to)
+	if err != nil {
+		return err
+	}
+	if err := b.ensureProved(ctx); err != nil {
+		return err
+	}
+	for i, img := range b.Images {
+		d := all[i]
+		preview, err := registry.DryRun(ctx, img.Index, d.repository, d.tags, b.registryOptions(img, d))
+		if err != nil {
+			return err
+		}
+		img.References = append(img.References, preview.Reference)
+		b.opts.Progress.Send(report.Event{Step: "dry run", Image: label(b.plan, img.Plan), State: report.Log, Text: describe(preview)})
+	}
+	return nil
+}
+
+func describe(p *registry.Preview) string {
+	blobs, bytes := p.ToSend()
+	lines := []string{fmt.Sprintf("would push %s: %d of %d blobs to send, %s", p.Reference, blobs, len(p.Blobs), report.Bytes(bytes))}
+	for _, b := range p.Blobs {
+		state := "send"
+		switch {
+		case b.Present:
+			state = "there already"
+		case b.MountFrom != "":
+			state = "mount from " + b.MountFrom
+		}
+		lines = append(lines, fmt.Sprintf("  blob      %s  %s  %s", b.Digest, report.Bytes(b.Size), state))
+	}
+	for _, m := range p.Manifests {
+		state := "send"
+		if m.Present {
+			state = "there already"
+		}
+		lines = append(lines, fmt.Sprintf("  manifest  %s  %s  %s", m.Digest, report.Bytes(m.Size), state))
+	}
+	for _, t := range p.Tags {
+		now := "new"
+		switch {
+		case !t.Moves:
+			now = "there already"
+		case t.Now != v1.Hash{}:
+			now = "now " + t.Now.String()
+		}
+		lines = append(lines, fmt.Sprintf("  tag       %s  %s", t.Reference, now))
+	}
+	return strings.Join(lines, "\n")
+}

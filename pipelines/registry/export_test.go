@@ -1,0 +1,12 @@
+package registry
+
+import (
+	"context"
+	"net"
+)
+
+// WithDial lets a test say where an address really is.
+func (o Options) WithDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) Options {
+	o.dial = dial
+	return o
+}
