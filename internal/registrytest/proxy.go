@@ -141,14 +141,17 @@ func (p *recorder) Intercept(f Interceptor) {
 	p.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f(w, r, next) })
 }
 
-// Fail answers the next requests of a kind with a status, as often as times
-// says, and passes on the others. A negative number never stops.
+// Fail answers the next requests of a kind with a status and a page of HTML, as
+// the proxies in front of registries do, as often as times says, and passes on
+// the others. A negative number never stops.
 func (p *recorder) Fail(kind Kind, status, times int) {
 	p.first(kind, times, func(w http.ResponseWriter, r *http.Request) {
 		// Reading the body first lets the client finish sending, as it would with a
 		// registry whose storage fails.
 		_, _ = io.Copy(io.Discard, r.Body)
-		http.Error(w, "<html><body><h1>made to fail</h1></body></html>", status)
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, "<html><body><h1>made to fail</h1></body></html>")
 	})
 }
 

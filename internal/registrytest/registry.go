@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -146,14 +148,11 @@ func launch(t TB, program, config string) (<-chan struct{}, error) {
 	log := &logBuffer{}
 	cmd := exec.Command(program, "serve", config)
 	cmd.Stdout, cmd.Stderr = log, log
-	// The registry takes settings from REGISTRY_… as well: none of ours may reach
+	// The registry takes settings from REGISTRY_… as well, of which none may reach
 	// it, and it must not look for a collector of traces.
-	cmd.Env = []string{"OTEL_TRACES_EXPORTER=none"}
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "SYSTEMROOT"} {
-		if value, ok := os.LookupEnv(name); ok {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-	}
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "REGISTRY_")
+	}), "OTEL_TRACES_EXPORTER=none")
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -78,31 +78,42 @@ func ParseUser(s string) (User, error) {
 
 // accounts writes passwd and group with the users that every image knows, and
 // u, which takes the place of one with its id. No one has a home, a shell or a
-// password.
+// password. Group 0 always has a name, since it owns the image's files.
 func accounts(u User) (passwd, group []byte) {
-	users := []User{u}
+	users, groups := []User{u}, []User{{Name: groupName(u), GID: u.GID}}
 	for _, known := range []User{Root, Nobody, NonRoot} {
 		if known.UID != u.UID && known.Name != u.Name {
 			users = append(users, known)
 		}
+		if known.GID != u.GID {
+			groups = append(groups, known)
+		}
 	}
 	var p, g strings.Builder
-	names, ids := map[string]bool{}, map[int]bool{}
 	for _, x := range users {
 		home := "/nonexistent"
 		if x.UID == 0 {
 			home = "/root"
 		}
 		fmt.Fprintf(&p, "%s:x:%d:%d:%s:%s:/sbin/nologin\n", x.Name, x.UID, x.GID, x.Name, home)
-		if !ids[x.GID] {
-			// A name stands for one id: root with a group of its own, say.
-			name := x.Name
-			if names[name] || x.UID == 0 && x.GID != 0 {
-				name = fmt.Sprintf("group%d", x.GID)
-			}
-			names[name], ids[x.GID] = true, true
-			fmt.Fprintf(&g, "%s:x:%d:\n", name, x.GID)
-		}
+	}
+	for _, x := range groups {
+		fmt.Fprintf(&g, "%s:x:%d:\n", x.Name, x.GID)
 	}
 	return []byte(p.String()), []byte(g.String())
+}
+
+// groupName names u's group: after u, unless the group is a known user's, or
+// the name stands for another group.
+func groupName(u User) string {
+	name := u.Name
+	for _, known := range []User{Root, Nobody, NonRoot} {
+		if known.GID == u.GID && known.UID != u.UID {
+			return known.Name
+		}
+		if known.GID != u.GID && known.Name == u.Name {
+			name = fmt.Sprintf("group%d", u.GID)
+		}
+	}
+	return name
 }

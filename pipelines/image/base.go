@@ -77,6 +77,8 @@ func Certificates(sources ...NamedPEM) (File, error) {
 	seen := map[[sha256.Size]byte]bool{}
 	for _, src := range sources {
 		count := 0
+		// The decoder passes over blocks that it cannot read.
+		begun := bytes.Count(src.PEM, []byte("-----BEGIN "))
 		for rest := src.PEM; ; {
 			var block *pem.Block
 			block, rest = pem.Decode(rest)
@@ -95,7 +97,10 @@ func Certificates(sources ...NamedPEM) (File, error) {
 				_ = pem.Encode(&all, &pem.Block{Type: "CERTIFICATE", Bytes: block.Bytes})
 			}
 		}
-		if count == 0 {
+		switch {
+		case begun > count:
+			return File{}, fmt.Errorf("%s: %d PEM blocks begin in it, and %d of them can be read", src.Name, begun, count)
+		case count == 0:
 			return File{}, fmt.Errorf("%s: no PEM certificate in it", src.Name)
 		}
 	}

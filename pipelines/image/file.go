@@ -59,7 +59,7 @@ func (e *ConflictError) Error() string {
 func tree(files []File) ([]File, error) {
 	have := map[string]File{}
 	for _, f := range files {
-		if f.Path == "" || f.Path != path.Clean(f.Path) || path.IsAbs(f.Path) || strings.HasPrefix(f.Path, "../") {
+		if f.Path == "" || f.Path == "." || f.Path != path.Clean(f.Path) || path.IsAbs(f.Path) || f.Path == ".." || strings.HasPrefix(f.Path, "../") {
 			return nil, fmt.Errorf("%q is no clean relative path", f.Path)
 		}
 		if other, ok := have[f.Path]; ok {

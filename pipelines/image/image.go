@@ -136,7 +136,7 @@ func Index(images []v1.Image, annotations map[string]string) (v1.ImageIndex, err
 		if err != nil {
 			return nil, err
 		}
-		adds[i] = mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{
+		adds[i] = mutate.IndexAddendum{Add: noArtifact{img}, Descriptor: v1.Descriptor{
 			Platform: &v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant},
 		}}
 	}
@@ -149,3 +149,11 @@ func Index(images []v1.Image, annotations map[string]string) (v1.ImageIndex, err
 	}
 	return idx, nil
 }
+
+// noArtifact is an image that is no artifact. go-containerregistry would write
+// the config's media type as the descriptor's artifactType, which the image-spec
+// has for artifacts (descriptor.md, "artifactType").
+type noArtifact struct{ v1.Image }
+
+// ArtifactType is empty, which leaves the property out.
+func (noArtifact) ArtifactType() (string, error) { return "", nil }

@@ -163,11 +163,22 @@ func closest(name string, candidates []string) string {
 	}
 	best, least := "", min(2, len(name)/2)+1
 	for _, c := range candidates {
-		if d := editDistance(fold(name), fold(c)); d < least {
+		d := editDistance(fold(name), fold(c))
+		if sameLetters(fold(name), fold(c)) {
+			d = min(d, 1) // letters that changed places are one slip
+		}
+		if d < least {
 			best, least = c, d
 		}
 	}
 	return best
+}
+
+func sameLetters(a, b string) bool {
+	x, y := []rune(a), []rune(b)
+	slices.Sort(x)
+	slices.Sort(y)
+	return slices.Equal(x, y)
 }
 
 // editDistance counts the letters to insert, remove or replace to make b of a

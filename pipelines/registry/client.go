@@ -125,12 +125,14 @@ func trust(pem []byte) (*x509.CertPool, error) {
 }
 
 func newWire(o Options, roots *x509.CertPool) *http.Transport {
-	dial := o.dial
-	if dial == nil {
+	dial, proxy := o.dial, http.ProxyFromEnvironment
+	if dial != nil {
+		proxy = nil // dial knows where an address is
+	} else {
 		dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext
 	}
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
+		Proxy:                 proxy,
 		DialContext:           dial,
 		ForceAttemptHTTP2:     true,
 		MaxIdleConns:          2 * o.jobs(),

@@ -49,7 +49,7 @@ func wantNoSecret(t *testing.T, err error, secrets ...string) {
 				}
 			}
 		}
-		switch e := err.(type) {
+		switch e := any(err).(type) {
 		case interface{ Unwrap() error }:
 			walk(e.Unwrap())
 		case interface{ Unwrap() []error }:

@@ -148,6 +148,15 @@ func TestFetch(t *testing.T) {
 			t.Errorf("%s: got %s, index %v, image %v", ref, got.Reference, got.Index, got.Image)
 		}
 	}
+	// What is read later has go-containerregistry's errors, and still no page of HTML.
+	back, err := registry.Fetch(t.Context(), one, registry.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg.Fail(registrytest.BlobGet, http.StatusNotFound, -1)
+	_, err = back.Image.ConfigFile()
+	wantText(t, err, "404 Not Found")
+
 	_, err = registry.Fetch(t.Context(), reg.Repository("app:v9"), registry.Options{})
 	var failed *registry.FetchError
 	if !errors.As(err, &failed) || failed.Status != http.StatusNotFound {

@@ -29,7 +29,7 @@ func ExamplePush() {
 	fmt.Println(strings.ReplaceAll(result.Reference, reg.Host, "HOST"))
 	fmt.Println(strings.ReplaceAll(result.Tags[0], reg.Host, "HOST"))
 	// Output:
-	// HOST/acme/hello@sha256:59e9b9f10bbee5b09dfbaf6bddeef1c1f85b4e5a11b7bdd2ced3fe6a1a92b3c3
+	// HOST/acme/hello@sha256:dff9de10919148711140d349bf03f1a99eb06f94b03e51715ccebfa7cdc518e2
 	// HOST/acme/hello:latest
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -13,6 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/slipway-dev/slipway/pipelines/report"
 )
 
 // Result says what a push did.
@@ -77,7 +80,7 @@ func Push(ctx context.Context, index v1.ImageIndex, repository string, tags []st
 	if len(t.tags) > 0 {
 		step = o.Progress.Start("tag", o.Image, "")
 		err = p.tag(ctx)
-		step.End(fmt.Sprint(t.tags), err)
+		step.End(strings.Join(t.tags, ", "), err)
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +101,7 @@ type push struct {
 
 func (p *push) summary() string {
 	r := &p.result
-	return fmt.Sprintf("%d blobs sent (%d bytes), %d mounted, %d present", r.BlobsSent, r.BytesSent, r.BlobsMounted, r.BlobsPresent)
+	return fmt.Sprintf("%d blobs sent (%s), %d mounted, %d present", r.BlobsSent, report.Bytes(r.BytesSent), r.BlobsMounted, r.BlobsPresent)
 }
 
 // each runs a function for all items, some of them at once, until one fails.

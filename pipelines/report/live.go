@@ -16,8 +16,9 @@ const refresh = 100 * time.Millisecond
 
 // Live returns a Sink that shows progress on a terminal, and a function that
 // ends the view. There is a line for each platform, and one for the steps that
-// have none, which says what is done now, or was done last. Warnings, failures
-// and logs are written above, as Plain does. Quiet has no view: it is Plain's.
+// have none, which says what is done now, or was done last. Warnings, logs and
+// what a failure has to say are written above, as Plain does. Quiet has no view:
+// it is Plain's.
 //
 // The view ends with its last state on the terminal and the cursor below it;
 // steps that are still under way then are shown as stopped. It is to be ended
@@ -65,9 +66,7 @@ func (l *live) update(e Event) {
 
 // print writes an event above the view where it is not part of the view.
 func (l *live) print(e Event) {
-	switch e.State {
-	case Warning, Failed, Log:
-	default:
+	if e.State != Warning && e.State != Log && (e.State != Failed || e.Text == "") {
 		return
 	}
 	l.printMu.Lock()

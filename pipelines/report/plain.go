@@ -12,7 +12,8 @@ type Options struct {
 	// than one.
 	Images bool
 	// Quiet shows warnings and failures alone, each failure with what its step
-	// had logged.
+	// had logged. A failure without a text, whose reason is the pipeline's error,
+	// has no line of its own.
 	Quiet bool
 }
 
@@ -72,7 +73,10 @@ func (p *printer) text(e Event) string {
 	case Failed:
 		logs := p.logs[e.key()]
 		delete(p.logs, e.key())
-		if p.failures[text] && strings.Contains(text, "\n") {
+		if p.options.Quiet && text == "" {
+			return logs // the error says why
+		}
+		if strings.Contains(text, "\n") && p.failures[text] {
 			return logs + p.line(e, "failed: as above", Duration(e.Elapsed))
 		}
 		if p.failures == nil {

@@ -67,10 +67,12 @@ func (v *view) row(e Event) *row {
 }
 
 // draw returns the view's lines, at least one, for a terminal of the given size.
-// A line is shorter than the terminal is wide and there are fewer lines than it
-// is high, since a terminal that scrolls or wraps cannot be drawn again.
+// A line is shorter than the terminal is wide, and two lines of its height stay
+// free, for the cursor and above the view: what scrolled or wrapped could not be
+// drawn again, and some terminals keep a copy of each screen that is cleared as a
+// whole.
 func (v *view) draw(width, height int, now time.Time) []string {
-	rows, hidden := v.fit(max(height-1, 2))
+	rows, hidden := v.fit(max(height-2, 2))
 	labels, steps := 0, stepWidth
 	lines := make([]line, len(rows))
 	for i, r := range rows {

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/slipway-dev/slipway/internal/registrytest"
+	"github.com/slipway-dev/slipway/pipelines/engine/local/sandbox"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"slipway": main})
+}
+
+// TestScripts runs testdata/script: what the command line promises, one promise
+// a file. $EXAMPLES is the folder of the examples.
+//
+// Commands beside testscript's own:
+//
+//	registry NAME [auth] [tls]   starts a real registry and sets $NAME to its
+//	                             host and port, and writes its root to NAME.pem
+//	same A B                     compares two files' first lines
+//	notags NAME REPOSITORY       the registry has no tag in the repository
+//	sent NAME N                  the registry got N blobs since the last time
+//
+// Conditions: [sandbox], images can be run on this machine; [root].
+func TestScripts(t *testing.T) {
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	goEnv := goSettings(t)
+	canRun := sandbox.Probe(context.Background(), sandbox.Options{}) == nil
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			// The caches are the machine's, so that no script compiles the standard
+			// library again; everything else starts empty.
+			env.Vars = append(env.Vars,
+				"HOME="+filepath.Join(env.WorkDir, "home"), "EXAMPLES="+examples,
+				"SLIPWAY_CACHE_DIR="+filepath.Join(env.WorkDir, "cache"),
+				"GOCACHE="+goEnv["GOCACHE"], "GOMODCACHE="+goEnv["GOMODCACHE"], "GOPROXY="+goEnv["GOPROXY"],
+				"GONOSUMDB="+goEnv["GONOSUMDB"], "GOSUMDB="+goEnv["GOSUMDB"], "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local",
+				"SSL_CERT_FILE="+os.Getenv("SSL_CERT_FILE"),
+				"MODULES=file://"+filepath.ToSlash(filepath.Join(goEnv["GOMODCACHE"], "cache", "download")),
+			)
+			env.Values[registriesKey{}] = map[string]*registrytest.Registry{}
+			return os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o755)
+		},
+		Condition: func(cond string) (bool, error) {
+			switch cond {
+			case "sandbox":
+				return canRun, nil
+			case "root":
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"registry": cmdRegistry, "same": cmdSame, "notags": cmdNoTags, "sent": cmdSent,
+		},
+	})
+}
+
+func goSettings(t *testing.T) map[string]string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "-json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var settings map[string]string
+	if err := json.Unmarshal(out, &settings); err != nil {
+		t.Fatal(err)
+	}
+	return settings
+}
+
+type registriesKey struct{}
+
+func registries(ts *testscript.TestScript) map[string]*registrytest.Registry {
+	return ts.Value(registriesKey{}).(map[string]*registrytest.Registry)
+}
+
+// scriptTB lets a script start what tests start.
+type scriptTB struct{ ts *testscript.TestScript }
+
+func (s scriptTB) Helper()                   {}
+func (s scriptTB) Logf(f string, a ...any)   { s.ts.Logf(f, a...) }
+func (s scriptTB) Fatalf(f string, a ...any) { s.ts.Fatalf(f, a...) }
+func (s scriptTB) Cleanup(f func())          { s.ts.Defer(f) }
+func (s scriptTB) TempDir() string {
+	dir, err := os.MkdirTemp(s.ts.Getenv("WORK"), "registry-")
+	s.ts.Check(err)
+	return dir
+}
+
+func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: registry NAME [auth] [tls]")
+	}
+	var o registrytest.Options
+	for _, a := range args[1:] {
+		switch a {
+		case "auth":
+			o.Auth = true
+		case "tls":
+			o.TLS = true
+		default:
+			ts.Fatalf("registry: unknown option %s", a)
+		}
+	}
+	r := registrytest.Start(scriptTB{ts}, o)
+	registries(ts)[args[0]] = r
+	ts.Setenv(args[0], r.Host)
+	if o.TLS {
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]+".pem"), r.CA, 0o644))
+	}
+	if o.Auth {
+		ts.Setenv("USERNAME", registrytest.Username)
+		ts.Setenv("PASSWORD", registrytest.Password)
+	}
+}
+
+func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: same FILE FILE")
+	}
+	a, b := strings.TrimSpace(ts.ReadFile(args[0])), strings.TrimSpace(ts.ReadFile(args[1]))
+	if (a == b) == neg || a == "" {
+		ts.Fatalf("%s is %q, %s is %q", args[0], a, args[1], b)
+	}
+}
+
+func cmdNoTags(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: notags NAME REPOSITORY")
+	}
+	tags, err := tagsOf(registries(ts)[args[0]], args[1])
+	ts.Check(err)
+	if len(tags) > 0 {
+		ts.Fatalf("%s has the tags %v", args[1], tags)
+	}
+}
+
+// tagsOf asks a registry for a repository's tags, as the distribution-spec has
+// it ("Listing Tags"); a repository that is not there has none.
+func tagsOf(r *registrytest.Registry, repository string) ([]string, error) {
+	transport := &http.Transport{}
+	if r.CA != nil {
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(r.CA)
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequest(http.MethodGet, r.URL+"/v2/"+repository+"/tags/list", nil)
+	if err != nil {
+		return nil, err
+	}
+	req.SetBasicAuth(registrytest.Username, registrytest.Password)
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusNotFound {
+		return nil, nil
+	}
+	var list struct{ Tags []string }
+	return list.Tags, json.NewDecoder(resp.Body).Decode(&list)
+}
+
+func cmdSent(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sent NAME N")
+	}
+	r := registries(ts)[args[0]]
+	if got := fmt.Sprint(r.Count(registrytest.BlobCommit)); got != args[1] {
+		ts.Fatalf("the registry got %s blobs, want %s", got, args[1])
+	}
+	r.Forget()
+}
