@@ -4,10 +4,10 @@ package audit
 
 import (
 	"archive/tar"
-	"bytes"
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,7 +92,11 @@ func Image(img v1.Image, p Policy) ([]Finding, error) {
 	var found []Finding
 	found = append(found, checkUser(config.Config.User)...)
 	if p.Own != nil {
-		found = append(found, checkExpected(entries, p.Own)...)
+		layers, err := img.Layers()
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, checkExpected(entries, len(layers)-len(p.Own), p.Own)...)
 	}
 	for _, e := range entries {
 		found = append(found, checkEntry(e)...)
@@ -137,13 +141,8 @@ func checkUser(user string) []Finding {
 	return nil
 }
 
-// checkExpected compares the topmost layers with what was put into them.
-func checkExpected(entries []image.Entry, own [][]image.File) []Finding {
-	layers := 0
-	for _, e := range entries {
-		layers = max(layers, e.Layer+1)
-	}
-	base := layers - len(own)
+// checkExpected compares the layers above the base's with what was put into them.
+func checkExpected(entries []image.Entry, base int, own [][]image.File) []Finding {
 	expected := make([]map[string]bool, len(own))
 	for i, files := range own {
 		expected[i] = map[string]bool{}
@@ -230,12 +229,15 @@ var secretNames = []string{
 // secretPaths end the paths of such files where the name alone says little.
 var secretPaths = []string{"/.aws/credentials", "/.docker/config.json", "/.kube/config", "/.config/gh/hosts.yml", "/.config/gcloud/application_default_credentials.json"}
 
+// privateKey begins a key in PEM (RFC 7468) or in OpenPGP's armour (RFC 9580).
+var privateKey = regexp.MustCompile(`-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----`)
+
 func credential(e image.Entry) string {
 	if e.Type != tar.TypeReg {
 		return ""
 	}
 	switch name := path.Base(e.Path); {
-	case bytes.Contains(e.Head, []byte("PRIVATE KEY-----")) && bytes.Contains(e.Head, []byte("-----BEGIN")):
+	case privateKey.Match(e.Head):
 		return "holds a private key"
 	case slices.Contains(secretNames, name), strings.HasPrefix(name, ".env."):
 		return "is where credentials are kept"

@@ -35,7 +35,8 @@ type Spec struct {
 	Base   v1.Image
 	Layers []*Layer
 	// Config is what the image says of how to run it. Over a base, the base's
-	// environment and labels remain where Config does not set them.
+	// environment and labels remain where Config does not set them. The
+	// annotations of its manifest do not, as they describe the base alone.
 	Config      v1.Config
 	Annotations map[string]string
 	// Created is the time in the config and its history.
@@ -44,43 +45,30 @@ type Spec struct {
 
 // Assemble makes the image of one platform.
 func Assemble(s Spec) (v1.Image, error) {
-	base := s.Base
-	config := &v1.ConfigFile{}
-	if base == nil {
-		base = empty.Image
-	} else {
-		got, err := base.ConfigFile()
-		if err != nil {
-			return nil, fmt.Errorf("base image: %w", err)
-		}
-		if got.OS != s.Platform.OS || got.Architecture != s.Platform.Architecture {
-			return nil, fmt.Errorf("base image is for %s/%s, not for %s", got.OS, got.Architecture, platform.String(s.Platform))
-		}
-		config = got.DeepCopy()
-	}
-	adds := make([]mutate.Addendum, len(s.Layers))
-	created := v1.Time{Time: s.Created.UTC()}
-	for i, l := range s.Layers {
-		adds[i] = mutate.Addendum{Layer: l, MediaType: types.OCILayer, History: v1.History{
-			Created: created, CreatedBy: "slipway", Comment: l.Title,
-		}}
-	}
-	img := mutate.ConfigMediaType(mutate.MediaType(base, types.OCIManifestSchema1), types.OCIConfigJSON)
-	img, err := mutate.Append(img, adds...)
+	config, adds, err := below(s)
 	if err != nil {
+		return nil, err
+	}
+	created := v1.Time{Time: s.Created.UTC()}
+	for _, l := range s.Layers {
+		adds = append(adds, mutate.Addendum{Layer: l, MediaType: types.OCILayer})
+		config.History = append(config.History, v1.History{Created: created, CreatedBy: "slipway", Comment: l.Title})
+	}
+	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	if img, err = mutate.Append(img, adds...); err != nil {
 		return nil, err
 	}
 	appended, err := img.ConfigFile()
 	if err != nil {
 		return nil, err
 	}
-	appended = appended.DeepCopy()
-	appended.OS, appended.Architecture, appended.Variant = s.Platform.OS, s.Platform.Architecture, s.Platform.Variant
-	appended.Created = created
+	config.RootFS = appended.RootFS
+	config.OS, config.Architecture, config.Variant = s.Platform.OS, s.Platform.Architecture, s.Platform.Variant
+	config.Created = created
 	// What a builder leaves of itself in a base's config says nothing of this image.
-	appended.Author, appended.Container, appended.DockerVersion = "", "", ""
-	appended.Config = overlay(config.Config, s.Config)
-	if img, err = mutate.ConfigFile(img, appended); err != nil {
+	config.Author, config.Container, config.DockerVersion = "", "", ""
+	config.Config = overlay(config.Config, s.Config)
+	if img, err = mutate.ConfigFile(img, config); err != nil {
 		return nil, err
 	}
 	if len(s.Annotations) > 0 {
@@ -88,6 +76,57 @@ func Assemble(s Spec) (v1.Image, error) {
 	}
 	return img, nil
 }
+
+// below returns the base's config and its layers, in OCI's media types whatever
+// the base's are: a manifest does not mix them.
+func below(s Spec) (*v1.ConfigFile, []mutate.Addendum, error) {
+	if s.Base == nil {
+		return &v1.ConfigFile{}, nil, nil
+	}
+	fail := func(err error) (*v1.ConfigFile, []mutate.Addendum, error) {
+		return nil, nil, fmt.Errorf("base image: %w", err)
+	}
+	config, err := s.Base.ConfigFile()
+	if err != nil {
+		return fail(err)
+	}
+	if config.OS != s.Platform.OS || config.Architecture != s.Platform.Architecture {
+		return nil, nil, fmt.Errorf("base image is for %s/%s, not for %s", config.OS, config.Architecture, platform.String(s.Platform))
+	}
+	manifest, err := s.Base.Manifest()
+	if err != nil {
+		return fail(err)
+	}
+	layers, err := s.Base.Layers()
+	if err != nil {
+		return fail(err)
+	}
+	adds := make([]mutate.Addendum, len(layers))
+	for i, l := range layers {
+		desc := manifest.Layers[i]
+		adds[i] = mutate.Addendum{Layer: l, Annotations: desc.Annotations, URLs: desc.URLs, MediaType: desc.MediaType}
+		if oci, ok := ociTypes[desc.MediaType]; ok {
+			adds[i].Layer, adds[i].MediaType = retyped{l, oci}, oci
+		}
+	}
+	return config.DeepCopy(), adds, nil
+}
+
+// ociTypes are OCI's names for Docker's kinds of layers: the bytes are the same.
+var ociTypes = map[types.MediaType]types.MediaType{
+	types.DockerLayer:             types.OCILayer,
+	types.DockerUncompressedLayer: types.OCIUncompressedLayer,
+	types.DockerForeignLayer:      types.OCIRestrictedLayer,
+}
+
+// retyped is a layer by another media type.
+type retyped struct {
+	v1.Layer
+	mediaType types.MediaType
+}
+
+// MediaType is the new one.
+func (r retyped) MediaType() (types.MediaType, error) { return r.mediaType, nil }
 
 // overlay puts ours over the base's config, as a Dockerfile's instructions do
 // after FROM: an entrypoint resets the cmd, maps and environment are merged.

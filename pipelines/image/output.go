@@ -95,6 +95,17 @@ func ParseOutput(s string) (Output, error) {
 // Write writes an index to an output that is a folder or file: whole or not at
 // all. host is the platform that a docker-archive, which holds one, prefers.
 func Write(ctx context.Context, idx v1.ImageIndex, out Output, host v1.Platform) error {
+	given := out.String()
+	out.Path = filepath.Clean(out.Path) // "out/" stands in ".", not in "out"
+	if !slices.Contains([]string{TransportOCI, TransportOCIArchive, TransportDockerArchive}, out.Transport) {
+		return &OutputError{given, "is not written here"}
+	}
+	if out.Transport != TransportOCI {
+		// The file is moved to its place, which would take a device's or a pipe's.
+		if info, err := os.Stat(out.Path); err == nil && !info.Mode().IsRegular() {
+			return &OutputError{given, "is there and is no regular file; name a file"}
+		}
+	}
 	if err := os.MkdirAll(filepath.Dir(out.Path), 0o755); err != nil {
 		return err
 	}
@@ -103,16 +114,17 @@ func Write(ctx context.Context, idx v1.ImageIndex, out Output, host v1.Platform)
 		return writeLayout(ctx, idx, out)
 	case TransportOCIArchive:
 		return writeWhole(out.Path, func(f *os.File) error { return writeLayoutArchive(ctx, idx, out, f) })
-	case TransportDockerArchive:
+	default:
 		return writeWhole(out.Path, func(f *os.File) error { return writeDockerArchive(ctx, idx, out, host, f) })
 	}
-	return &OutputError{out.String(), "is not written here"}
 }
 
 // CheckLayoutFolder says whether an OCI layout may be written to a folder: it
-// does not exist, is empty, or is an OCI layout already.
+// does not exist, is empty, or is an OCI layout already. What a killed Write left
+// does not count.
 func CheckLayoutFolder(dir string) error {
 	entries, err := os.ReadDir(dir)
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), temporary) })
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
 		return nil
 	}
@@ -126,36 +138,72 @@ func CheckLayoutFolder(dir string) error {
 	return nil
 }
 
-// writeLayout makes the layout beside its place and then moves it there, so
-// that nobody ever finds half of one.
+// writeLayout makes the layout whole and then moves it to its place, so that
+// nobody ever finds half of one. A folder that is there stays, since it may be a
+// mount point, or stand where nothing else can be made: the layout is made in
+// it, and what was there is replaced.
 func writeLayout(ctx context.Context, idx v1.ImageIndex, out Output) error {
 	if err := CheckLayoutFolder(out.Path); err != nil {
 		return err
 	}
-	tmp, err := layoutFolder(ctx, idx, out.Reference, filepath.Dir(out.Path))
+	_, err := os.Stat(out.Path)
+	isNew := errors.Is(err, fs.ErrNotExist)
+	parent := out.Path
+	if isNew {
+		parent = filepath.Dir(out.Path)
+	}
+	tmp, err := layoutFolder(ctx, idx, out.Reference, parent)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
-	// A folder cannot be replaced at once: what was there steps aside first.
-	old := tmp + ".old"
-	err = os.Rename(out.Path, old)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if isNew {
+		return os.Rename(tmp, out.Path)
+	}
+	return replaceLayout(out.Path, tmp)
+}
+
+// replaceLayout puts the layout in tmp into the place of the one in dir. The
+// blobs of both stand there until index.json, which is replaced at once, names
+// those of the new one.
+func replaceLayout(dir, tmp string) error {
+	blobs := filepath.Join("blobs", "sha256")
+	if err := os.MkdirAll(filepath.Join(dir, blobs), 0o755); err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(old) }()
-	if err := os.Rename(tmp, out.Path); err != nil {
-		if rerr := os.Rename(old, out.Path); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
-			return errors.Join(err, rerr)
-		}
+	entries, err := os.ReadDir(filepath.Join(tmp, blobs))
+	if err != nil {
 		return err
+	}
+	keep := map[string]bool{}
+	for _, e := range entries {
+		keep[e.Name()] = true
+		if err := os.Rename(filepath.Join(tmp, blobs, e.Name()), filepath.Join(dir, blobs, e.Name())); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"oci-layout", "index.json"} {
+		if err := os.Rename(filepath.Join(tmp, name), filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	old, err := os.ReadDir(filepath.Join(dir, blobs))
+	if err != nil {
+		return err
+	}
+	for _, e := range old {
+		if !keep[e.Name()] {
+			if err := os.Remove(filepath.Join(dir, blobs, e.Name())); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
 // layoutFolder writes a layout to a new folder in parent.
 func layoutFolder(ctx context.Context, idx v1.ImageIndex, ref, parent string) (_ string, err error) {
-	tmp, err := os.MkdirTemp(parent, ".slipway-*")
+	tmp, err := os.MkdirTemp(parent, temporary+"*")
 	if err != nil {
 		return "", err
 	}
@@ -236,9 +284,9 @@ func writeDockerArchive(ctx context.Context, idx v1.ImageIndex, out Output, host
 	}
 	ref := out.Reference
 	if ref == "" {
-		ref = strings.TrimSuffix(filepath.Base(out.Path), filepath.Ext(out.Path)) + ":latest"
+		ref = strings.ToLower(strings.TrimSuffix(filepath.Base(out.Path), filepath.Ext(out.Path))) + ":latest"
 	}
-	tag, err := name.NewTag(strings.ToLower(ref))
+	tag, err := name.NewTag(ref)
 	if err != nil {
 		return &OutputError{out.String(), fmt.Sprintf("%q is no name and tag for docker; write docker-archive:FILE:NAME:TAG", ref)}
 	}
@@ -254,6 +302,9 @@ func choose(idx v1.ImageIndex, want v1.Platform) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	if normal, err := platform.Parse(platform.String(want)); err == nil {
+		want = normal // linux/arm is linux/arm/v7
+	}
 	var have []string
 	for _, d := range m.Manifests {
 		if d.Platform == nil {
@@ -268,9 +319,12 @@ func choose(idx v1.ImageIndex, want v1.Platform) (v1.Image, error) {
 		platform.String(want), strings.Join(have, ", "))
 }
 
+// temporary begins the names of what is not whole yet.
+const temporary = ".slipway-"
+
 // writeWhole writes a file beside its place and moves it there when it is whole.
 func writeWhole(path string, write func(*os.File) error) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".slipway-*")
+	tmp, err := os.CreateTemp(filepath.Dir(path), temporary+"*")
 	if err != nil {
 		return err
 	}

@@ -10,18 +10,15 @@ import (
 	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // Read opens what Write has written. An index that holds nothing but another
 // index, as a layout's does, stands for that one. Close frees what reading took.
 func Read(ctx context.Context, in Output) (_ v1.ImageIndex, closer func() error, err error) {
 	nothing := func() error { return nil }
-	if _, err := os.Stat(in.Path); err != nil {
+	if _, err := os.Stat(in.Path); err != nil && in.Transport != TransportDocker {
 		return nil, nil, &OutputError{in.String(), "cannot be read: " + errors.Unwrap(err).Error()}
 	}
 	switch in.Transport {
@@ -86,15 +83,7 @@ func readLayout(in Output, dir string) (v1.ImageIndex, error) {
 }
 
 // Single makes an index of one image.
-func Single(img v1.Image) (v1.ImageIndex, error) {
-	config, err := img.ConfigFile()
-	if err != nil {
-		return nil, err
-	}
-	return mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{
-		Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}},
-	}), nil
-}
+func Single(img v1.Image) (v1.ImageIndex, error) { return Index([]v1.Image{img}, nil) }
 
 // unpackLayout unpacks an archive of a layout. What would stand outside of the
 // folder is an error, as is anything but files and folders.

@@ -39,13 +39,15 @@ const (
 // init is where a process that start or supervise made turns off from the
 // program's usual way. It has to be an init function: such a process is the
 // importing program itself, whose main would otherwise have to call this package
-// before anything else, and a test binary's main is not ours to write.
+// before anything else, and a test binary's main is not ours to write. It leaves
+// by syscall.Exit, without what os.Exit does at the end of a program: coverage
+// profiles, and the race detector's pause of a second.
 func init() {
 	switch os.Args[0] {
 	case supervisorName:
-		os.Exit(supervise())
+		syscall.Exit(supervise())
 	case firstName:
-		os.Exit(first())
+		syscall.Exit(first())
 	}
 }
 
