@@ -73,7 +73,10 @@ func (p *Plan) Describe() (*Description, error) {
 		Source: p.Source.Root, Module: p.Source.Module, Workspace: p.Source.Workspace, Vendor: p.Source.Vendor,
 		Config: p.Config, Go: p.Source.Go, GoFrom: p.GoFrom, Warnings: list(p.Warnings), Embeds: map[string][]string{},
 	}
-	src := &source{dir: p.Dir, Source: p.Source}
+	src, err := readSource(p.Dir)
+	if err != nil {
+		return nil, err
+	}
 	var tags []string
 	for _, ip := range p.Images {
 		if len(ip.Targets) > 0 {
@@ -81,7 +84,7 @@ func (p *Plan) Describe() (*Description, error) {
 		}
 		d.Images = append(d.Images, ip.describe())
 	}
-	err := src.walkPackages(tags, func(dir string, pkg *build.Package) {
+	err = src.walkPackages(tags, func(dir string, pkg *build.Package) {
 		if len(pkg.EmbedPatterns) > 0 {
 			d.Embeds[dir] = pkg.EmbedPatterns
 		}
@@ -130,8 +133,8 @@ func (ip ImagePlan) describe() ImageDescription {
 func (d *Description) WriteText(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(key string, value any) {
-		if text := strings.Trim(fmt.Sprint(value), "[]"); text != "" && text != "false" {
-			fmt.Fprintf(w, "%s\t%s\n", key, text)
+		if value != "" && value != false {
+			fmt.Fprintf(w, "%s\t%v\n", key, value)
 		}
 	}
 	line("source", d.Source)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/licensecheck"
@@ -32,14 +33,14 @@ func (s *source) licenses() (string, error) {
 				return "", err
 			}
 			cov := licensecheck.Scan(data)
-			ids := map[string]bool{}
+			var ids []string
 			for _, m := range cov.Match {
-				if !m.IsURL {
-					ids[m.ID] = true
+				if !m.IsURL && !slices.Contains(ids, m.ID) {
+					ids = append(ids, m.ID)
 				}
 			}
 			if cov.Percent >= 75 && len(ids) == 1 {
-				return cov.Match[0].ID, nil
+				return ids[0], nil
 			}
 			return "", nil
 		}
@@ -78,14 +79,20 @@ func (s *source) sourceURL() string {
 // checkout or a build context.
 func (s *source) dropsVendor() string {
 	for _, name := range []string{".gitignore", ".dockerignore"} {
-		data, err := readLimited(filepath.Join(s.moduleDir(), name), maxLicense)
+		data, err := readLimited(filepath.Join(s.vendorParent(), name), maxLicense)
 		if err != nil {
 			continue
 		}
+		drops := false
 		for line := range strings.Lines(string(data)) {
-			if strings.Trim(strings.TrimSpace(line), "/*") == "vendor" {
-				return name
+			// The last pattern that matches decides, and ! takes a folder in again.
+			pattern, in := strings.CutPrefix(strings.TrimSpace(line), "!")
+			if strings.Trim(pattern, "/*") == "vendor" {
+				drops = !in
 			}
+		}
+		if drops {
+			return name
 		}
 	}
 	return ""

@@ -1,10 +1,12 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -134,16 +136,24 @@ func (r *resolver) warn(format string, args ...any) {
 
 // bad makes the error for a key's value, naming the flag where one set it.
 func (r *resolver) bad(key string, format string, args ...any) error {
-	place := r.file
-	if line, column, ok := Locate(r.data, r.index, key); ok {
-		place = fmt.Sprintf("%s:%d:%d", r.file, line, column)
-	}
-	for _, o := range r.opts.Overrides {
-		if path := strings.Join(o.Path, "."); path == key || strings.HasPrefix(key, path+".") || strings.HasPrefix(key, path+"[") {
-			place = o.Source
+	place := r.flag(key)
+	if place == "" {
+		place = r.file
+		if line, column, ok := Locate(r.data, r.index, key); ok {
+			place = fmt.Sprintf("%s:%d:%d", r.file, line, column)
 		}
 	}
 	return &ValueError{Place: place, Key: key, Problem: fmt.Sprintf(format, args...)}
+}
+
+// flag returns the last flag that set a key, or nothing.
+func (r *resolver) flag(key string) (flag string) {
+	for _, o := range r.opts.Overrides {
+		if path := keyName(o.Path); path == key || strings.HasPrefix(key, path+".") || strings.HasPrefix(key, path+"[") {
+			flag = o.Source
+		}
+	}
+	return flag
 }
 
 // configured is an image of the configuration and its place there.
@@ -153,45 +163,61 @@ type configured struct {
 }
 
 // choose applies --package and --image to the configuration's images.
-func (r *resolver) choose(images []Image) ([]configured, error) {
-	var config []configured
-	for i, c := range images {
-		config = append(config, configured{c, i})
+func (r *resolver) choose(config []Image) ([]configured, error) {
+	all := make([]configured, len(config))
+	for i, c := range config {
+		all[i] = configured{c, i}
 	}
 	if len(r.opts.Images) > 0 {
 		var chosen []configured
 		for _, name := range r.opts.Images {
-			i := slices.IndexFunc(config, func(c configured) bool { return c.Name == name })
+			i := slices.IndexFunc(config, func(c Image) bool { return r.nameOf(c) == name })
 			if i < 0 {
 				var have []string
 				for _, c := range config {
-					have = append(have, c.Name)
+					have = append(have, r.nameOf(c))
 				}
 				return nil, &ValueError{"--image", name, "is no image of " + r.file + "; there are: " + strings.Join(have, ", ")}
 			}
-			chosen = append(chosen, config[i])
+			chosen = append(chosen, all[i])
 		}
-		config = chosen
+		all = chosen
 	}
 	if len(r.opts.Packages) == 0 {
-		return config, nil
+		return all, nil
 	}
-	var chosen []configured
+	var images []configured
 	for _, pkg := range r.opts.Packages {
-		c, err := r.forPackage(config, pkg)
+		c, err := r.forPackage(all, pkg)
 		if err != nil {
 			return nil, err
 		}
-		chosen = append(chosen, c)
+		images = append(images, c)
 	}
-	return chosen, nil
+	return images, nil
+}
+
+// nameOf is what an image will be called: by its configuration, or after its
+// first package.
+func (r *resolver) nameOf(c Image) string {
+	if c.Name != "" {
+		return c.Name
+	}
+	named := c.Packages
+	if len(named) == 0 {
+		// Without a main package to be found, or with several, packages says so.
+		if named, _ = r.src.mainPackages(c.Build.Tags); len(named) != 1 {
+			return "(without a name)"
+		}
+	}
+	return imageName(r.src.binaryName(r.src.locate(named[0])))
 }
 
 // forPackage finds the configured image that is made of one package, or takes
 // the only configuration there is for it.
 func (r *resolver) forPackage(config []configured, pkg string) (configured, error) {
 	for _, c := range config {
-		if len(c.Packages) == 1 && path.Clean(c.Packages[0]) == path.Clean(filepath.ToSlash(pkg)) {
+		if len(c.Packages) == 1 && r.src.locate(c.Packages[0]) == r.src.locate(pkg) {
 			return c, nil
 		}
 	}
@@ -296,13 +322,12 @@ func (r *resolver) targets(c Image, ip *ImagePlan) error {
 		flags = append(flags, filled)
 	}
 	var env []string
-	for key, value := range c.Build.Env {
+	for _, key := range slices.Sorted(maps.Keys(c.Build.Env)) {
 		if !slices.Contains(buildEnv, key) {
-			return r.bad("build.env."+key, "is not to be set; allowed: %s", strings.Join(buildEnv, ", "))
+			return r.bad(joinKey("build.env", key), "is not to be set; allowed: %s", strings.Join(buildEnv, ", "))
 		}
-		env = append(env, key+"="+string(value))
+		env = append(env, key+"="+string(c.Build.Env[key]))
 	}
-	slices.Sort(env)
 	for i, tag := range c.Build.Tags {
 		if tag == "" || strings.ContainsAny(tag, ", \t") {
 			return r.bad(fmt.Sprintf("build.tags[%d]", i), "%q is no build tag; write one tag an entry", tag)
@@ -346,11 +371,16 @@ func (r *resolver) certificates(c Image, ip *ImagePlan) error {
 	default:
 		ip.Certificates = append(ip.Certificates, bundle)
 	}
-	ip.Certificates = append(ip.Certificates, cert.Add...)
 	for _, file := range ip.Certificates {
 		if !filepath.IsLocal(filepath.FromSlash(file)) {
-			return r.bad("image.certificates", "%s is outside the source; copy it into the source", file)
+			return r.bad("image.certificates.bundle", "%s is outside the source; want mozilla, none or a PEM file of the source", file)
 		}
+	}
+	for i, file := range cert.Add {
+		if !filepath.IsLocal(filepath.FromSlash(file)) {
+			return r.bad(fmt.Sprintf("image.certificates.add[%d]", i), "%s is outside the source; copy it into the source", file)
+		}
+		ip.Certificates = append(ip.Certificates, file)
 	}
 	ip.Zones = ip.Base == ""
 	if c.Image.Zones != nil {
@@ -418,14 +448,11 @@ func (r *resolver) annotations(c Image, ip *ImagePlan) error {
 		}
 	}
 	fillAll := func(key string, given map[string]Text) (map[string]string, error) {
-		out := map[string]string{}
-		for k, v := range common {
-			out[k] = v
-		}
-		for k, v := range given {
-			filled, err := fill(string(v), r.revision)
+		out := maps.Clone(common)
+		for _, k := range slices.Sorted(maps.Keys(given)) {
+			filled, err := fill(string(given[k]), r.revision)
 			if err != nil {
-				return nil, r.bad(key+"."+k, "%v", err)
+				return nil, r.bad(joinKey(key, k), "%v", err)
 			}
 			out[k] = filled
 		}
@@ -468,18 +495,23 @@ func (r *resolver) config(c Image, ip *ImagePlan) error {
 	cfg.User = ip.User.String()
 	cfg.Entrypoint = append([]string{"/" + BinaryPath(ip.Binaries[0])}, plainTexts(c.Image.Args)...)
 	cfg.Cmd = plainTexts(c.Image.Cmd)
-	cfg.WorkingDir = c.Image.Workdir
+	if c.Image.Workdir != "" {
+		cfg.WorkingDir = path.Clean(c.Image.Workdir)
+	}
 	cfg.StopSignal = c.Image.StopSignal
 	if cfg.StopSignal != "" && !slices.Contains(signals, strings.TrimPrefix(cfg.StopSignal, "SIG")) && !realTime.MatchString(cfg.StopSignal) {
 		return r.bad("image.stopSignal", "%q is no signal; want one like SIGTERM, SIGINT, SIGQUIT or SIGHUP", cfg.StopSignal)
 	}
-	for key, value := range c.Image.Env {
-		if key == "" || strings.ContainsAny(key, "=\x00") || strings.Contains(string(value), "\x00") {
-			return r.bad("image.env", "%q is no name for a variable", key)
+	for _, key := range slices.Sorted(maps.Keys(c.Image.Env)) {
+		value := string(c.Image.Env[key])
+		if key == "" || strings.ContainsAny(key, "=\x00") {
+			return r.bad(joinKey("image.env", key), "%q is no name for a variable", key)
 		}
-		cfg.Env = append(cfg.Env, key+"="+string(value))
+		if strings.Contains(value, "\x00") {
+			return r.bad(joinKey("image.env", key), "holds a zero byte, which no variable can")
+		}
+		cfg.Env = append(cfg.Env, key+"="+value)
 	}
-	slices.Sort(cfg.Env)
 	for i, port := range c.Image.Ports {
 		number, proto, ok := strings.Cut(string(port), "/")
 		if !ok {
@@ -497,11 +529,14 @@ func (r *resolver) config(c Image, ip *ImagePlan) error {
 		}
 		cfg.ExposedPorts[fmt.Sprintf("%d/%s", n, proto)] = struct{}{}
 	}
-	for _, v := range c.Image.Volumes {
+	for i, v := range c.Image.Volumes {
+		if v = path.Clean(v); v == "/" {
+			return r.bad(fmt.Sprintf("image.volumes[%d]", i), "/ holds the program itself; want a folder below it, like /data")
+		}
 		if cfg.Volumes == nil {
 			cfg.Volumes = map[string]struct{}{}
 		}
-		cfg.Volumes[path.Clean(v)] = struct{}{}
+		cfg.Volumes[v] = struct{}{}
 	}
 	return nil
 }
@@ -553,30 +588,28 @@ func (r *resolver) release(p *Plan, images []configured) error {
 		case goRelease == "":
 		case p.Source.Go != "" && p.Source.Go != goRelease:
 			return r.bad("go", "the images of one plan are compiled by one release, not by %s and %s", p.Source.Go, goRelease)
+		case !exactRelease.MatchString(goRelease):
+			return r.bad("go", notExact, goRelease)
 		default:
-			p.Source.Go, p.GoFrom = goRelease, r.placeOf("go")
+			p.Source.Go, p.GoFrom = goRelease, cmp.Or(r.flag("go"), r.file)
 		}
 	}
-	if p.Source.Go == "" && strings.HasPrefix(r.src.toolchain, "go") {
-		p.Source.Go, p.GoFrom = strings.TrimPrefix(r.src.toolchain, "go"), r.src.toolchainFrom
+	toolchain, ok := strings.CutPrefix(r.src.toolchain, "go")
+	if p.Source.Go != "" || !ok {
+		return nil
 	}
-	if p.Source.Go != "" && !exactRelease.MatchString(p.Source.Go) {
-		return r.bad("go", "%q is no exact release; want one like 1.26.8", p.Source.Go)
+	if !exactRelease.MatchString(toolchain) {
+		return &ValueError{r.src.toolchainFrom, "toolchain", fmt.Sprintf(notExact, toolchain)}
 	}
+	p.Source.Go, p.GoFrom = toolchain, r.src.toolchainFrom
 	return nil
 }
+
+const notExact = "%q is no exact release; want one like 1.26.8"
 
 // exactRelease is what https://go.dev/dl/ has: since 1.21 the first release of a
 // series ends with .0.
 var exactRelease = regexp.MustCompile(`^1\.[0-9]+(\.[0-9]+|rc[0-9]+|beta[0-9]+)$`)
-
-func (r *resolver) placeOf(key string) string {
-	var v *ValueError
-	if errors.As(r.bad(key, ""), &v) {
-		return v.Place
-	}
-	return r.file
-}
 
 // distinct refuses images that would get into each other's way.
 func distinct(images []ImagePlan) error {

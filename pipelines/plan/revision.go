@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
@@ -22,12 +23,20 @@ func GitRevision(ctx context.Context, dir string) (Revision, error) {
 	var r Revision
 	git := func(args ...string) (string, error) {
 		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output()
+		var exit *exec.ExitError
+		if said := ""; errors.As(err, &exit) {
+			said, _, _ = strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n")
+			err = fmt.Errorf("%s (%w)", said, err)
+		}
 		return strings.TrimSpace(string(out)), err
 	}
 	fail := func(err error) (Revision, error) {
+		if ctx.Err() != nil {
+			return Revision{}, ctx.Err()
+		}
 		return Revision{}, fmt.Errorf("%s: git does not know its revision; give it with --version, --revision and --created: %w", dir, err)
 	}
-	head, err := git("log", "-1", "--format=%H %cI")
+	head, err := git("-c", "log.showSignature=false", "log", "-1", "--format=%H %cI")
 	if err != nil {
 		return fail(err)
 	}
@@ -61,5 +70,8 @@ func fill(text string, value func(name string) (string, error)) (string, error) 
 		v, failed = value(name)
 		return v
 	})
+	if failed == nil && strings.Contains(placeholder.ReplaceAllString(text, ""), "{{") {
+		failed = fmt.Errorf("%q has a {{ that is not closed; there are {{.Version}}, {{.Commit}} and {{.Date}}", text)
+	}
 	return out, failed
 }

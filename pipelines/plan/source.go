@@ -32,6 +32,8 @@ type source struct {
 	modulePath string
 	// toolchain is the release that go.work or go.mod names, and where.
 	toolchain, toolchainFrom string
+	// ignore are the folders that go.mod leaves out of patterns like "./...".
+	ignore []string
 }
 
 // readSource reads go.mod, go.work and vendor/. It runs nothing.
@@ -50,15 +52,15 @@ func readSource(dir string) (*source, error) {
 	}
 	moduleDir := findUp(abs, "go.mod")
 	if moduleDir == "" {
-		return nil, &SourceError{dir, "has no go.mod, and no folder above it has one; make one with go mod init"}
+		return nil, &SourceError{dir, noModule(abs)}
 	}
 	mod, err := readMod(filepath.Join(moduleDir, "go.mod"))
 	if err != nil {
 		return nil, err
 	}
-	s := &source{dir: abs}
-	if mod.Module != nil {
-		s.modulePath = mod.Module.Mod.Path
+	s := &source{dir: abs, modulePath: mod.Module.Mod.Path}
+	for _, i := range mod.Ignore {
+		s.ignore = append(s.ignore, i.Path)
 	}
 	if mod.Toolchain != nil {
 		s.toolchain, s.toolchainFrom = mod.Toolchain.Name, "go.mod"
@@ -80,13 +82,31 @@ func readSource(dir string) (*source, error) {
 	for _, m := range modules {
 		s.Modules = append(s.Modules, relative(s.Root, m))
 	}
-	vendor := moduleDir
-	if workDir != "" {
-		vendor = workDir
-	}
-	_, err = os.Stat(filepath.Join(vendor, "vendor", "modules.txt"))
+	_, err = os.Stat(filepath.Join(s.vendorParent(), "vendor", "modules.txt"))
 	s.Vendor = err == nil
 	return s, nil
+}
+
+// noModule says what a folder that belongs to no module should have.
+func noModule(dir string) string {
+	if workDir := findUp(dir, "go.work"); workDir != "" {
+		if work, err := readWork(filepath.Join(workDir, "go.work")); err == nil && len(work.Use) > 0 {
+			var modules []string
+			for _, u := range work.Use {
+				modules = append(modules, u.Path)
+			}
+			return "belongs to a workspace and to no module of it; name the folder of one (--source): " + strings.Join(modules, ", ")
+		}
+	}
+	return "has no go.mod, and no folder above it has one; make one with go mod init"
+}
+
+// vendorParent is the folder that a vendor folder stands in.
+func (s *source) vendorParent() string {
+	if s.Workspace != "" {
+		return filepath.Join(s.Root, filepath.FromSlash(path.Dir(s.Workspace)))
+	}
+	return s.moduleDir()
 }
 
 // readWorkspace looks for a go.work that uses the module, and returns its
@@ -96,18 +116,13 @@ func (s *source) readWorkspace(moduleDir string) (string, []string, error) {
 	if workDir == "" {
 		return "", nil, nil
 	}
-	name := filepath.Join(workDir, "go.work")
-	data, err := os.ReadFile(name)
+	work, err := readWork(filepath.Join(workDir, "go.work"))
 	if err != nil {
 		return "", nil, err
 	}
-	work, err := modfile.ParseWork(name, data, nil)
-	if err != nil {
-		return "", nil, &SourceError{name, parseProblem(err)}
-	}
 	var used []string
 	for _, u := range work.Use {
-		used = append(used, filepath.Join(workDir, filepath.FromSlash(u.Path)))
+		used = append(used, folder(workDir, u.Path))
 	}
 	if !slices.Contains(used, moduleDir) {
 		// The go command would refuse to build a module that its workspace does not
@@ -128,6 +143,18 @@ func (s *source) readWorkspace(moduleDir string) (string, []string, error) {
 	return workDir, all, nil
 }
 
+func readWork(name string) (*modfile.WorkFile, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	work, err := modfile.ParseWork(name, data, nil)
+	if err != nil {
+		return nil, &SourceError{name, parseProblem(err)}
+	}
+	return work, nil
+}
+
 func readMod(name string) (*modfile.File, error) {
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -139,6 +166,9 @@ func readMod(name string) (*modfile.File, error) {
 	mod, err := modfile.Parse(name, data, nil)
 	if err != nil {
 		return nil, &SourceError{name, parseProblem(err)}
+	}
+	if mod.Module == nil {
+		return nil, &SourceError{name, "names no module; begin it with a line like: module example.com/hello"}
 	}
 	return mod, nil
 }
@@ -158,13 +188,17 @@ func localReplacements(dir string, replace []*modfile.Replace) []string {
 		if r.New.Version != "" || !modfile.IsDirectoryPath(r.New.Path) {
 			continue
 		}
-		to := filepath.FromSlash(r.New.Path)
-		if !filepath.IsAbs(to) {
-			to = filepath.Join(dir, to)
-		}
-		dirs = append(dirs, filepath.Clean(to))
+		dirs = append(dirs, folder(dir, r.New.Path))
 	}
 	return dirs
+}
+
+// folder is the folder that a go.mod or go.work in dir names.
+func folder(dir, name string) string {
+	if name = filepath.FromSlash(name); filepath.IsAbs(name) {
+		return filepath.Clean(name)
+	}
+	return filepath.Join(dir, name)
 }
 
 // findUp returns the nearest folder, from dir upwards, that holds a file.
@@ -207,13 +241,23 @@ func relative(root, path string) string {
 
 func (s *source) moduleDir() string { return filepath.Join(s.Root, filepath.FromSlash(s.Module)) }
 
-// buildContext sees the source as the go command does for Linux. Files that
-// need cgo count: a program that needs it should be told so, not be missing.
-func buildContext(tags []string) *build.Context {
+// readPackage reads the package in a folder as the go command does for Linux,
+// and returns nil where there is nothing to build. What is left without cgo
+// counts; where that is nothing, files that need cgo do: a program that needs it
+// should be told so, not be missing.
+func readPackage(dir string, tags []string) *build.Package {
 	c := build.Default
-	c.GOOS, c.GOARCH, c.CgoEnabled, c.BuildTags, c.Dir = "linux", "amd64", true, tags, ""
+	c.GOOS, c.GOARCH, c.BuildTags, c.Dir = "linux", "amd64", tags, ""
 	c.GOPATH = "" // imports are not resolved here
-	return &c
+	for _, cgo := range []bool{false, true} {
+		c.CgoEnabled = cgo
+		// An error may be one of the source, which the compiler tells better.
+		p, _ := c.ImportDir(dir, 0)
+		if p != nil && len(p.GoFiles)+len(p.CgoFiles) > 0 {
+			return p
+		}
+	}
+	return nil
 }
 
 // mainPackages lists the main packages below the source's folder, relative to
@@ -230,7 +274,6 @@ func (s *source) mainPackages(tags []string) ([]string, error) {
 
 // walkPackages calls see for each package below the source's folder.
 func (s *source) walkPackages(tags []string, see func(dir string, p *build.Package)) error {
-	ctx := buildContext(tags)
 	return filepath.WalkDir(s.dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -240,22 +283,52 @@ func (s *source) walkPackages(tags []string, see func(dir string, p *build.Packa
 		}
 		if p != s.dir {
 			name := d.Name()
-			if name == "vendor" || name == "testdata" || name[0] == '.' || name[0] == '_' {
+			if name == "vendor" || name == "testdata" || name[0] == '.' || name[0] == '_' || s.ignored(p) {
 				return filepath.SkipDir
 			}
 			if _, err := os.Stat(filepath.Join(p, "go.mod")); err == nil {
 				return filepath.SkipDir // another module
 			}
 		}
-		if pkg, _ := ctx.ImportDir(p, 0); pkg != nil && pkg.Name != "" {
-			dir := relative(s.dir, p)
-			if dir != "." {
-				dir = "./" + dir
-			}
-			see(dir, pkg)
+		if pkg := readPackage(p, tags); pkg != nil {
+			see(dotted(relative(s.dir, p)), pkg)
 		}
 		return nil
 	})
+}
+
+// ignored tells whether go.mod's ignore directive leaves a folder out
+// (https://go.dev/ref/mod#go-mod-file-ignore): ./x is one folder of the module,
+// x is any of that name.
+func (s *source) ignored(dir string) bool {
+	rel := "/" + relative(s.moduleDir(), dir) + "/"
+	for _, pattern := range s.ignore {
+		name := "/" + path.Clean(pattern) + "/"
+		if strings.HasPrefix(rel, name) || !strings.HasPrefix(pattern, "./") && strings.Contains(rel, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// dotted writes a relative path as the go command wants a package's: "./cmd/hello".
+func dotted(rel string) string {
+	if rel == "." {
+		return rel
+	}
+	return "./" + rel
+}
+
+// locate finds the folder of a package that is named by a path relative to the
+// source or by its import path, and returns it relative to the module. The
+// folder need not exist.
+func (s *source) locate(named string) string {
+	named = filepath.ToSlash(named)
+	dir := filepath.Join(s.dir, filepath.FromSlash(named))
+	if rest, ok := strings.CutPrefix(named, s.modulePath); ok && (rest == "" || rest[0] == '/') {
+		dir = filepath.Join(s.moduleDir(), filepath.FromSlash(rest))
+	}
+	return relative(s.moduleDir(), dir)
 }
 
 // mainPackage checks that a package was named that can be built, and returns it
@@ -264,33 +337,28 @@ func (s *source) mainPackage(named string, tags []string) (string, error) {
 	fail := func(format string, args ...any) (string, error) {
 		return "", &SourceError{"package " + named, fmt.Sprintf(format, args...)}
 	}
-	rel := filepath.ToSlash(named)
-	base := s.dir
-	if rest, ok := strings.CutPrefix(rel, s.modulePath); ok && s.modulePath != "" && (rest == "" || rest[0] == '/') {
-		rel, base = "."+rest, s.moduleDir()
-	}
-	if path.IsAbs(rel) {
+	if path.IsAbs(filepath.ToSlash(named)) {
 		return fail("is an absolute path; name it relative to the source, like ./cmd/hello")
 	}
-	dir := filepath.Join(base, filepath.FromSlash(rel))
-	inModule := relative(s.moduleDir(), dir)
+	inModule := s.locate(named)
 	if inModule == ".." || strings.HasPrefix(inModule, "../") {
 		return fail("is outside the module")
 	}
+	dir := filepath.Join(s.moduleDir(), filepath.FromSlash(inModule))
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return fail("there is no such folder in %s", s.dir)
 	}
-	pkg, err := buildContext(tags).ImportDir(dir, 0)
-	if pkg == nil || pkg.Name == "" {
-		return fail("holds no Go package for linux: %v", err)
+	if other := findUp(dir, "go.mod"); other != s.moduleDir() {
+		return fail("belongs to another module, that of %s; name this folder as the source (--source)", other)
 	}
-	if pkg.Name != "main" {
+	pkg := readPackage(dir, tags)
+	switch {
+	case pkg == nil:
+		return fail("holds no Go files that are built for linux; build tags may leave them out (build.tags)")
+	case pkg.Name != "main":
 		return fail("is package %s, not a main package", pkg.Name)
 	}
-	if inModule == "." {
-		return ".", nil
-	}
-	return "./" + inModule, nil
+	return dotted(inModule), nil
 }
 
 // binaryName is what the go command would call a main package's binary: the
@@ -304,6 +372,7 @@ func (s *source) binaryName(inModule string) string {
 	return last
 }
 
+// isMajor knows v2, v3, v10 and so on, but not v0, v05 and v1.
 func isMajor(s string) bool {
-	return len(s) > 1 && s[0] == 'v' && strings.Trim(s[1:], "0123456789") == "" && s != "v0" && s != "v1"
+	return len(s) > 1 && s[0] == 'v' && strings.Trim(s[1:], "0123456789") == "" && s[1] != '0' && s != "v1"
 }

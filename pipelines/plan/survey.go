@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 )
 
@@ -39,19 +38,20 @@ func Survey(dir string) (StarterInfo, error) {
 	return info, nil
 }
 
-var listenAddress = regexp.MustCompile(`^[a-z0-9.]*:([0-9]{2,5})$`)
+// listenAddress takes no other hosts: those are of servers that the program
+// calls. Nor does it take times of the day, like 15:04.
+var listenAddress = regexp.MustCompile(`^(?:0\.0\.0\.0|\[::\])?:([1-9][0-9]{1,4})$`)
 
-// guessPort looks for a text like ":8080" in a package.
+// guessPort looks for a text like ":8080" in a main package.
 func guessPort(dir string) int {
-	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil {
+	pkg := readPackage(dir, nil)
+	if pkg == nil {
 		return 0
 	}
-	slices.Sort(files)
 	port := 0
-	for _, name := range files {
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		if err != nil || f.Name.Name != "main" {
+	for _, name := range append(pkg.GoFiles, pkg.CgoFiles...) {
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, name), nil, parser.SkipObjectResolution)
+		if err != nil {
 			continue
 		}
 		ast.Inspect(f, func(n ast.Node) bool {

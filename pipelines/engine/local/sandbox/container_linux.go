@@ -109,7 +109,7 @@ func (c *Container) unpack(ctx context.Context, img v1.Image) (err error) {
 	if c.user, err = lookup(t, c.config.User); err != nil {
 		return err
 	}
-	if c.task.OneID, err = oneID(c.user); err != nil {
+	if c.task.OneID, err = oneID(c.user, t.attrs); err != nil {
 		return err
 	}
 	c.task.UID, c.task.GID, c.task.Groups = c.user.uid, c.user.gid, c.user.groups

@@ -51,10 +51,10 @@ func identity(maps []idMap) []syscall.SysProcIDMap {
 	return same
 }
 
-// oneID tells whether only the caller's own id can be mapped: always for an
-// ordinary user, and for a root that lacks the rights or does not have the
-// image's user, as in some containers.
-func oneID(u user) (bool, error) {
+// oneID tells whether an image has to do with the caller's own id, mapped to its
+// user: always for an ordinary user, and for a root that lacks the rights or some
+// of the image's ids, as in a user namespace with few of them.
+func oneID(u user, files map[string]attr) (bool, error) {
 	const needed = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWNER |
 		1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -65,6 +65,10 @@ func oneID(u user) (bool, error) {
 	if os.Geteuid() != 0 || data[0].Effective&needed != needed {
 		return true, nil
 	}
+	// A namespace that a user without rights made has this switched off for good.
+	if text, err := os.ReadFile("/proc/self/setgroups"); err == nil && strings.TrimSpace(string(text)) == "deny" {
+		return true, nil
+	}
 	uids, err := idMaps("uid_map")
 	if err != nil {
 		return false, err
@@ -72,6 +76,11 @@ func oneID(u user) (bool, error) {
 	gids, err := idMaps("gid_map")
 	if err != nil {
 		return false, err
+	}
+	for _, a := range files {
+		if !has(uids, a.uid) || !has(gids, a.gid) {
+			return true, nil
+		}
 	}
 	return !has(uids, u.uid) || !has(gids, u.gid), nil
 }

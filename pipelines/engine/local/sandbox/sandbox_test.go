@@ -512,8 +512,7 @@ func TestCloseKills(t *testing.T) {
 	}
 }
 
-// alive counts the processes of this machine with a word in their arguments,
-// this one apart.
+// alive counts the processes of this machine with a word in their arguments.
 func alive(t *testing.T, token string) int {
 	t.Helper()
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")

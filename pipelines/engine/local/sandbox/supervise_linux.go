@@ -43,6 +43,9 @@ const (
 // by syscall.Exit, without what os.Exit does at the end of a program: coverage
 // profiles, and the race detector's pause of a second.
 func init() {
+	if len(os.Args) == 0 { // in a library that a program in another language loads
+		return
+	}
 	switch os.Args[0] {
 	case supervisorName:
 		syscall.Exit(supervise())
@@ -200,7 +203,7 @@ func (s supervisor) serve(p *os.Process) {
 	for {
 		var r request
 		if _, err := s.control.receive(&r); err != nil {
-			_ = p.Kill()
+			
 			return
 		}
 		if r.Signal != 0 {

@@ -210,11 +210,11 @@ func TestModesOwnersAndTimes(t *testing.T) {
 		layer(t, file("implied/.wh.f", "", 0)),
 	)
 	u := user{uid: 1000, gid: 1000}
-	root, err := oneID(u)
+	one, err := oneID(u, tree.attrs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tree.finish(u, root); err != nil {
+	if err := tree.finish(u, one); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
@@ -225,7 +225,7 @@ func TestModesOwnersAndTimes(t *testing.T) {
 	want := map[string]fs.FileMode{
 		".": 0o751, "d": 0o777 | fs.ModeSticky, "d/f": 0o755 | fs.ModeSetuid, "implied": 0o755, "same": 0o604, "closed": 0,
 	}
-	if root { // only one id: the class of others is put in the owner's place
+	if one { // only one id: the class of others is put in the owner's place
 		want = map[string]fs.FileMode{
 			".": 0o151, "d": 0o777 | fs.ModeSticky, "d/f": 0o555, "implied": 0o555, "same": 0o404, "closed": 0,
 		}
@@ -250,7 +250,7 @@ func TestModesOwnersAndTimes(t *testing.T) {
 		if err := unix.Stat(filepath.Join(tree.root.Name(), name), &stat); err != nil {
 			t.Error(err)
 		}
-		if name == "d/f" && !root && (stat.Uid != 12 || stat.Gid != 34) {
+		if name == "d/f" && !one && (stat.Uid != 12 || stat.Gid != 34) {
 			t.Errorf("%s belongs to %d:%d", name, stat.Uid, stat.Gid)
 		}
 	}
