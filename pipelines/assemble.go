@@ -48,7 +48,14 @@ func assemble(ctx context.Context, p *plan.Plan, ip plan.ImagePlan, compiled *en
 	for i, pf := range ip.Platforms {
 		group.Go(func() error {
 			step := o.Progress.Start("assemble", label(p, ip), platform.String(pf))
-			v, size, err := assembleVariant(groupCtx, ip, pf, binaries[i*perPlatform:(i+1)*perPlatform], shared, o)
+			// A base image is read when its layers are wanted, long after this group
+			// has ended: it lives with the context of the whole build.
+			base, err := baseImage(ctx, ip, pf, o)
+			if err != nil {
+				step.End("", err)
+				return err
+			}
+			v, size, err := assembleVariant(groupCtx, ip, pf, base, binaries[i*perPlatform:(i+1)*perPlatform], shared, o)
 			step.End(report.Bytes(size), err)
 			img.Variants[i] = v
 			return err
@@ -172,7 +179,15 @@ func ownFiles(p *plan.Plan, ip plan.ImagePlan) ([]image.File, error) {
 	return files, nil
 }
 
-func assembleVariant(ctx context.Context, ip plan.ImagePlan, pf v1.Platform, binaries []string, shared []part, o Options) (*Variant, int64, error) {
+// baseImage is the image to build on; nil is scratch.
+func baseImage(ctx context.Context, ip plan.ImagePlan, pf v1.Platform, o Options) (v1.Image, error) {
+	if ip.Base == "" {
+		return nil, nil
+	}
+	return registry.Base(ctx, ip.Base, pf, o.Registry)
+}
+
+func assembleVariant(ctx context.Context, ip plan.ImagePlan, pf v1.Platform, base v1.Image, binaries []string, shared []part, o Options) (*Variant, int64, error) {
 	v := &Variant{Platform: pf}
 	var files []image.File
 	for i, path := range binaries {
@@ -190,12 +205,6 @@ func assembleVariant(ctx context.Context, ip plan.ImagePlan, pf v1.Platform, bin
 	layer, err := o.Store.Layer(ctx, "program", files, ip.Created)
 	if err != nil {
 		return nil, 0, fmt.Errorf("program layer: %w", err)
-	}
-	var base v1.Image
-	if ip.Base != "" {
-		if base, err = registry.Base(ctx, ip.Base, pf, o.Registry); err != nil {
-			return nil, 0, err
-		}
 	}
 	var own [][]image.File
 	for _, part := range append(shared[:len(shared):len(shared)], part{layer, files}) {

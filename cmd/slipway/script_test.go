@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 //	notags NAME REPOSITORY       the registry has no tag in the repository
 //	sent NAME N                  the registry got N blobs since the last time
 //
-// Conditions: [sandbox], images can be run on this machine; [root].
+// Conditions: [sandbox], images can be run on this machine; [root]; [hides],
+// no emulator is registered, or a namespace can hide those that are.
 func TestScripts(t *testing.T) {
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
@@ -66,6 +67,8 @@ func TestScripts(t *testing.T) {
 				return canRun, nil
 			case "root":
 				return os.Geteuid() == 0, nil
+			case "hides":
+				return hidesEmulators(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
@@ -73,6 +76,13 @@ func TestScripts(t *testing.T) {
 			"registry": cmdRegistry, "same": cmdSame, "notags": cmdNoTags, "sent": cmdSent,
 		},
 	})
+}
+
+// hidesEmulators tells whether a program in a user namespace with a binfmt_misc
+// of its own finds no emulator.
+func hidesEmulators() bool {
+	const look = "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc; ! ls /proc/sys/fs/binfmt_misc/qemu-*"
+	return exec.Command("unshare", "-rm", "sh", "-c", look).Run() == nil
 }
 
 func goSettings(t *testing.T) map[string]string {

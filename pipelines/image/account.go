@@ -63,7 +63,7 @@ func ParseUser(s string) (User, error) {
 		switch {
 		case u.Name == known.Name && u != known:
 			return User{}, fmt.Errorf("user %q: %s is %s", s, known.Name, known)
-		case u.Name == "" && u == known:
+		case u.Name == "" && u.UID == known.UID && u.GID == known.GID:
 			return known, nil
 		}
 	}

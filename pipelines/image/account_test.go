@@ -55,7 +55,7 @@ func TestParseUser(t *testing.T) {
 	} {
 		got, err := image.ParseUser(in)
 		if err != nil || got != want {
-			t.Errorf("%s: got %+v, %v, want %+v", in, got, err, want)
+			t.Errorf("%s: got %#v, %v, want %#v", in, got, err, want)
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
+	"io"
 	"math/big"
 	"os"
 	"os/exec"
@@ -228,4 +230,14 @@ func TestBaseLayerIsSmall(t *testing.T) {
 	if got := text(t, files, "etc/nsswitch.conf"); got != "hosts: files dns\n" {
 		t.Errorf("nsswitch.conf is %q", got)
 	}
+}
+
+// equal reads a file to its end and compares it.
+func equal(t *testing.T, r io.ReadCloser, want string) bool {
+	t.Helper()
+	data, err := io.ReadAll(r)
+	if err := errors.Join(err, r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return string(data) == want
 }

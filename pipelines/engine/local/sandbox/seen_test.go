@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -47,6 +49,8 @@ func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 func TestSurroundings(t *testing.T) {
 	t.Setenv("SLIPWAY_TEST_SECRET", "leaked") // the caller's environment stays outside
+	signal.Ignore(syscall.SIGHUP, syscall.SIGTSTP)
+	defer signal.Reset(syscall.SIGHUP, syscall.SIGTSTP)
 	c := native(t, v1.Config{
 		User: "65534:65534", Entrypoint: []string{"/app"}, WorkingDir: "srv/data/",
 		Env: []string{"A=image", "B=image", "EMPTY="},
@@ -90,6 +94,36 @@ func TestRootHasDefaultCapabilities(t *testing.T) {
 	for _, name := range []string{"CapPrm", "CapEff", "CapBnd"} {
 		if got.Status[name] != "00000000a80425fb" {
 			t.Errorf("%s is %s", name, got.Status[name])
+		}
+	}
+}
+
+func TestMounts(t *testing.T) {
+	c := native(t, v1.Config{User: "1:1", Volumes: map[string]struct{}{"/data": {}}}, dir("tmp", 0o1777))
+	got := map[string]string{}
+	for line := range strings.Lines(succeed(t, c, "read", "/proc/self/mountinfo")) {
+		fields := strings.Fields(line) // proc_pid_mountinfo(5): 5 is the place, 6 are its options
+		var options []string
+		for _, option := range strings.Split(fields[5], ",") {
+			if !strings.HasSuffix(option, "atime") {
+				options = append(options, option)
+			}
+		}
+		got[fields[4]] = strings.Join(options, ",")
+	}
+	for place, want := range map[string]string{
+		"/": "ro,nosuid,nodev", "/proc": "rw,nosuid,nodev,noexec", "/proc/sys": "ro,nosuid,nodev,noexec",
+		"/dev": "ro,nosuid,noexec", "/dev/shm": "rw,nosuid,nodev,noexec",
+		"/tmp": "rw,nosuid,nodev", "/data": "rw,nosuid,nodev",
+	} {
+		if got[place] != want {
+			t.Errorf("%s is mounted %q, want %q", place, got[place], want)
+		}
+		delete(got, place)
+	}
+	for place := range got {
+		if !strings.HasPrefix(place, "/proc/") && !strings.HasPrefix(place, "/dev/") {
+			t.Errorf("%s is mounted as well", place)
 		}
 	}
 }

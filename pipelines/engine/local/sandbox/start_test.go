@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
@@ -72,8 +73,26 @@ func TestProgramsByName(t *testing.T) {
 	}
 }
 
+// TestBusyProgram checks the wait for a file that is still open for writing, as it
+// is for a moment in a process that some other goroutine is about to start.
+func TestBusyProgram(t *testing.T) {
+	c := native(t, v1.Config{User: "1:1"})
+	app := filepath.Join(c.task.Rootfs, "app")
+	if err := os.Chmod(app, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	busy, err := os.OpenFile(app, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := time.AfterFunc(300*time.Millisecond, func() { _ = busy.Close() })
+	defer free.Stop()
+	if got := succeed(t, c, "print", "x"); got != "x" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestDynamicPrograms(t *testing.T) {
-	// The go command's own cgo is not needed: any dynamic program will do.
 	path, err := exec.LookPath("ls")
 	if err != nil {
 		t.Skip("needs a dynamic program: ", err)

@@ -203,7 +203,7 @@ func (s supervisor) serve(p *os.Process) {
 	for {
 		var r request
 		if _, err := s.control.receive(&r); err != nil {
-			
+			_ = p.Kill()
 			return
 		}
 		if r.Signal != 0 {
