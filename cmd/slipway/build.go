@@ -22,6 +22,7 @@ type buildFlags struct {
 	sourceFlags
 	runFlags
 	outputs      []string
+	json         bool
 	requireSmoke bool
 	registry     registryFlags
 }
@@ -30,6 +31,7 @@ func (f *buildFlags) add(fs *pflag.FlagSet) {
 	f.sourceFlags.add(fs)
 	f.runFlags.add(fs)
 	fs.StringArrayVarP(&f.outputs, "output", "o", nil, "where to write: oci:DIR, oci-archive:FILE, docker-archive:FILE; {name} is the image's name")
+	fs.BoolVar(&f.json, "json", false, "print one JSON document as the result (docs/result.md)")
 	f.registry.add(fs)
 }
 

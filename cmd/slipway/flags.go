@@ -118,24 +118,19 @@ func (f *sourceFlags) options(cmd *cobra.Command, e *edge) (plan.Options, error)
 type runFlags struct {
 	engine, cacheDir, progress string
 	jobs                       int
-	quiet, json                bool
+	quiet                      bool
 }
 
 func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.engine, "engine", "auto", "where to compile and run: auto, local or dagger")
 	f.addCacheDir(fs)
 	fs.IntVarP(&f.jobs, "jobs", "j", 0, "how much to do at once (default the number of CPUs)")
-	f.addOutput(fs)
+	fs.BoolVarP(&f.quiet, "quiet", "q", false, "show warnings and errors alone")
+	fs.StringVar(&f.progress, "progress", "auto", "how to show progress: auto, plain or live")
 }
 
 func (f *runFlags) addCacheDir(fs *pflag.FlagSet) {
 	fs.StringVar(&f.cacheDir, "cache-dir", "", "keep modules, builds and layers here (default Go's own caches, and $SLIPWAY_CACHE_DIR or the user's cache folder)")
-}
-
-func (f *runFlags) addOutput(fs *pflag.FlagSet) {
-	fs.BoolVarP(&f.quiet, "quiet", "q", false, "show warnings and errors alone")
-	fs.BoolVar(&f.json, "json", false, "print one JSON document as the result")
-	fs.StringVar(&f.progress, "progress", "auto", "how to show progress: auto, plain or live")
 }
 
 func (f *runFlags) check() error {

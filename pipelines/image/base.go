@@ -57,7 +57,7 @@ func Account(u User) []File {
 func Tmp() File { return File{Path: "tmp", Mode: fs.ModeDir | fs.ModeSticky | 0o777} }
 
 // Mozilla returns the root certificates that Mozilla trusts, as PEM, from the
-// module golang.org/x/crypto/x509roots that go.sum pins. A few of them are
+// module golang.org/x/crypto/x509roots that go.sum pins. Some (now one) are
 // trusted for older certificates only; PEM cannot say so, hence they are in
 // there without that limit.
 func Mozilla() []byte {
