@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) {
 //
 //	registry NAME [auth] [tls]   starts a real registry and sets $NAME to its
 //	                             host and port, and writes its root to NAME.pem
+//	exits CODE PROGRAM…          runs a program that has to exit with this code
 //	same A B                     compares two files' first lines
 //	notags NAME REPOSITORY       the registry has no tag in the repository
 //	sent NAME N                  the registry got N blobs since the last time
@@ -73,7 +75,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"registry": cmdRegistry, "same": cmdSame, "notags": cmdNoTags, "sent": cmdSent,
+			"exits": cmdExits, "registry": cmdRegistry, "same": cmdSame, "notags": cmdNoTags, "sent": cmdSent,
 		},
 	})
 }
@@ -141,6 +143,23 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	if o.Auth {
 		ts.Setenv("USERNAME", registrytest.Username)
 		ts.Setenv("PASSWORD", registrytest.Password)
+	}
+}
+
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT...]")
+	}
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		code = exit.ExitCode()
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s\n%s", code, args[0], ts.ReadFile("stderr"))
 	}
 }
 

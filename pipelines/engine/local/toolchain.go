@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -29,6 +30,15 @@ var goEnv = []string{
 	"GOPRIVATE", "GOPROXY", "GOSUMDB", "GOTMPDIR", "GOVCS",
 }
 
+// goChoices are the variables that decide which go command runs, and GOFLAGS,
+// which is looked at.
+var goChoices = []string{"GOENV", "GOFLAGS", "GOROOT", "GOTOOLCHAIN"}
+
+// goVariable tells whether a variable is the go command's.
+func goVariable(name string) bool {
+	return strings.HasPrefix(name, "GO") || strings.HasPrefix(name, "CGO_")
+}
+
 // harmlessFlags in GOFLAGS are ones that slipway sets itself or that change nothing.
 var harmlessFlags = []string{"-mod", "-modcacherw", "-buildvcs", "-trimpath", "-v", "-x", "-p"}
 
@@ -40,7 +50,14 @@ func (e *Engine) toolchain(ctx context.Context, src engine.Source, progress repo
 		return nil, &engine.ToolchainError{Want: src.Go, Err: err,
 			Reason: "the embedded engine compiles with the go command, and there is none in PATH; install Go from https://go.dev/dl/, or use --engine dagger"}
 	}
-	env := slices.Clone(e.opts.Environ)
+	var env []string
+	for _, v := range e.opts.Environ {
+		if name, _, _ := strings.Cut(v, "="); !goVariable(name) || slices.Contains(goEnv, name) || slices.Contains(goChoices, name) {
+			env = append(env, v)
+		}
+	}
+	// Whatever the machine cross-compiles for by default, its own go command runs.
+	env = append(env, "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	if src.Go != "" {
 		// An exact release that is not at hand comes through the module proxy
 		// (https://go.dev/doc/toolchain).
@@ -68,7 +85,7 @@ func (e *Engine) toolchain(ctx context.Context, src engine.Source, progress repo
 	}
 	warnFlags(settings["GOFLAGS"], progress)
 	for _, v := range e.opts.Environ {
-		if name, _, _ := strings.Cut(v, "="); !strings.HasPrefix(name, "GO") && !strings.HasPrefix(name, "CGO_") {
+		if name, _, _ := strings.Cut(v, "="); !goVariable(name) {
 			tc.env = append(tc.env, v)
 		}
 	}

@@ -281,8 +281,8 @@ func bind(from, at string) error { return unix.Mount(from, at, "", unix.MS_BIND,
 // user namespace, the kernel does not let a flag that came from outside be
 // dropped (mount_namespaces(7)), and dropping is what leaving it out would mean.
 func restrict(name string, flags uintptr) error {
-	var has unix.Statfs_t
-	if err := unix.Statfs(name, &has); err != nil {
+	var now unix.Statfs_t
+	if err := unix.Statfs(name, &now); err != nil {
 		return err
 	}
 	// Flags has a type of its own on each architecture.
@@ -291,7 +291,7 @@ func restrict(name string, flags uintptr) error {
 		unix.ST_NOEXEC: unix.MS_NOEXEC, unix.ST_NOATIME: unix.MS_NOATIME,
 		unix.ST_NODIRATIME: unix.MS_NODIRATIME, unix.ST_RELATIME: unix.MS_RELATIME,
 	} {
-		if int64(has.Flags)&of != 0 {
+		if int64(now.Flags)&of != 0 {
 			flags |= flag
 		}
 	}

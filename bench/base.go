@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/slipway-dev/slipway/pipelines/image"
+)
+
+// serveBase serves a base image with what slipway's own base layer holds, for
+// the contenders that want one, from a registry on loopback that lives as long
+// as the context. It returns the image's reference.
+func serveBase(ctx context.Context, t toolchain, dir string) (string, error) {
+	store, err := image.NewStore(dir)
+	if err != nil {
+		return "", err
+	}
+	certificates, err := image.Certificates(image.NamedPEM{Name: "Mozilla's roots", PEM: image.Mozilla()})
+	if err != nil {
+		return "", err
+	}
+	zones, err := image.Zones(filepath.Join(t.goroot, "lib", "time", "zoneinfo.zip"))
+	if err != nil {
+		return "", err
+	}
+	user, err := image.ParseUser("nobody")
+	if err != nil {
+		return "", err
+	}
+	files := append(append(image.Base(), certificates), append(zones, image.Account(user)...)...)
+	layer, err := store.Layer(ctx, "base", files, time.Unix(0, 0))
+	if err != nil {
+		return "", err
+	}
+	var images []v1.Image
+	for _, p := range platforms {
+		img, err := image.Assemble(image.Spec{Platform: p, Layers: []*image.Layer{layer}, Config: v1.Config{User: "65534:65534"}, Created: time.Unix(0, 0)})
+		if err != nil {
+			return "", err
+		}
+		images = append(images, img)
+	}
+	index, err := image.Index(images, nil)
+	if err != nil {
+		return "", err
+	}
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: registry.New(registry.Logger(log.New(io.Discard, "", 0))), ReadHeaderTimeout: time.Minute}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	go func() { _ = server.Serve(listener) }()
+	ref, err := name.ParseReference(listener.Addr().String() + "/base:latest")
+	if err != nil {
+		return "", err
+	}
+	return ref.String(), remote.WriteIndex(ref, index, remote.WithContext(ctx))
+}

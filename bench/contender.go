@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/slipway-dev/slipway/pipelines/platform"
+)
+
+// platforms are what everybody builds for.
+var platforms = []v1.Platform{{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm64"}}
+
+// contender is a way from the source to a result. All contenders compile with
+// the same flags.
+type contender struct {
+	Name string
+	// images tells that it makes images, and prints their digest; otherwise it
+	// makes a binary for each platform.
+	images bool
+	// steps are run one after the other, the commands of a step side by side.
+	steps func(room) [][]command
+}
+
+// command is a program that runs in the folder of the source.
+type command struct {
+	args []string
+	env  []string // added to the room's
+}
+
+// assemble builds the programs that are compared and says how each is used.
+func assemble(ctx context.Context, o options, t toolchain, work string, progress io.Writer) ([]contender, error) {
+	slipway, err := t.build(ctx, t.root, "./cmd/slipway", filepath.Join(work, "bin"), progress)
+	if err != nil {
+		return nil, err
+	}
+	all := []contender{
+		{Name: "`go build`, one platform after the other", steps: goBuild(t, false)},
+		{Name: "`go build`, side by side", steps: goBuild(t, true)},
+		{Name: "`slipway build`", images: true, steps: func(r room) [][]command {
+			return one(slipway, "build", "--quiet", "--platform", platformList(), "--output", "oci:"+r.out())
+		}},
+		{Name: "`slipway smoke`", images: true, steps: func(room) [][]command {
+			return one(slipway, "smoke", "--quiet", "--platform", platformList())
+		}},
+	}
+	if !o.ko {
+		return all, nil
+	}
+	ko, err := t.build(ctx, filepath.Join(t.root, "bench", "ko"), "github.com/google/ko", filepath.Join(work, "bin"), progress)
+	if err != nil {
+		return nil, fmt.Errorf("%w\n(-ko=false measures without it)", err)
+	}
+	base, err := serveBase(ctx, t, filepath.Join(work, "base"))
+	if err != nil {
+		return nil, fmt.Errorf("base image for ko: %w", err)
+	}
+	for _, cached := range []bool{false, true} {
+		c := contender{Name: "`ko build`", images: true, steps: func(r room) [][]command {
+			steps := one(ko, "build", "--push=false", "--oci-layout-path="+r.out(), "--platform="+platformList(),
+				"--sbom=none", "--ldflags=-s", "--ldflags=-w", "./")
+			steps[0][0].env = []string{"KO_DOCKER_REPO=localhost", "KO_DEFAULTBASEIMAGE=" + base}
+			if cached {
+				steps[0][0].env = append(steps[0][0].env, "KOCACHE="+r.cache())
+			}
+			return steps
+		}}
+		if cached {
+			c.Name += " with `KOCACHE`"
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// goBuild is what a person would do without any of the others.
+func goBuild(t toolchain, sideBySide bool) func(room) [][]command {
+	return func(r room) [][]command {
+		var steps [][]command
+		for i, p := range platforms {
+			c := command{
+				args: []string{t.command, "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", r.binary(p), "./"},
+				env:  append([]string{"CGO_ENABLED=0"}, platform.Env(p)...),
+			}
+			if sideBySide && i > 0 {
+				steps[0] = append(steps[0], c)
+			} else {
+				steps = append(steps, []command{c})
+			}
+		}
+		return steps
+	}
+}
+
+func one(args ...string) [][]command { return [][]command{{{args: args}}} }
+
+func platformList() string {
+	names := make([]string, len(platforms))
+	for i, p := range platforms {
+		names[i] = platform.String(p)
+	}
+	return strings.Join(names, ",")
+}
+
+// sample is one measurement.
+type sample struct {
+	Wall time.Duration
+	// CPU is what the commands and everything that they waited for used, in user
+	// and in system mode.
+	CPU time.Duration
+}
+
+// run runs the contender once. It returns what was written to standard output.
+func (c contender) run(ctx context.Context, r room) (string, sample, error) {
+	steps := c.steps(r)
+	var stdout bytes.Buffer
+	var total sample
+	start := time.Now()
+	for _, step := range steps {
+		used := make([]time.Duration, len(step))
+		group, ctx := errgroup.WithContext(ctx)
+		for i, one := range step {
+			group.Go(func() error {
+				cmd := exec.CommandContext(ctx, one.args[0], one.args[1:]...)
+				cmd.Dir, cmd.Env = r.source(), append(r.env(), one.env...)
+				// Told to end and not killed, a go command takes its compilers along.
+				cmd.Cancel = func() error { return interrupt(cmd.Process) }
+				cmd.WaitDelay = 5 * time.Second
+				var stderr bytes.Buffer
+				cmd.Stderr = &stderr
+				if len(step) == 1 {
+					cmd.Stdout = &stdout
+				}
+				if err := cmd.Run(); err != nil {
+					return fmt.Errorf("%s: %s: %w\n%s", c.Name, strings.Join(one.args, " "), err, stderr.Bytes())
+				}
+				used[i] = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+				return nil
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return "", sample{}, err
+		}
+		for _, d := range used {
+			total.CPU += d
+		}
+	}
+	total.Wall = time.Since(start)
+	return stdout.String(), total, nil
+}

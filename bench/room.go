@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+
+	"github.com/slipway-dev/slipway/pipelines/engine"
+	"github.com/slipway-dev/slipway/pipelines/platform"
+)
+
+// room is a contender's own place: a copy of the source, caches that nobody else
+// warms, and what it makes. Only Go's module cache is everybody's.
+type room struct {
+	contender
+	dir string
+}
+
+func (r room) source() string  { return filepath.Join(r.dir, "source") }
+func (r room) out() string     { return filepath.Join(r.dir, "out") }
+func (r room) cache() string   { return filepath.Join(r.dir, "cache") }
+func (r room) goCache() string { return filepath.Join(r.dir, "gocache") }
+
+func (r room) binary(p v1.Platform) string {
+	return filepath.Join(r.out(), strings.ReplaceAll(platform.String(p), "/", "-"))
+}
+
+// env is this process's environment without what would make the contenders
+// differ from one another, or from what is described.
+func (r room) env() []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return name == "SOURCE_DATE_EPOCH" || strings.HasPrefix(name, "KO") || strings.HasPrefix(name, "SLIPWAY_")
+	})
+	return append(env, "PWD="+r.source(), "GOFLAGS=", "GOWORK=off", "GOCACHE="+r.goCache(), "SLIPWAY_CACHE_DIR="+r.cache())
+}
+
+// furnish makes a room for each contender and runs each once, so that all caches
+// are warm and it is known that all of them work.
+func furnish(ctx context.Context, contenders []contender, source, work string, progress io.Writer) ([]room, error) {
+	for _, name := range []string{"go.mod", "main.go"} {
+		if _, err := os.Stat(filepath.Join(source, name)); err != nil {
+			return nil, fmt.Errorf("-source: want a folder with go.mod and main.go: %w", err)
+		}
+	}
+	var rooms []room
+	for i, c := range contenders {
+		r := room{c, filepath.Join(work, fmt.Sprint("room-", i))}
+		fmt.Fprintf(progress, "warm up: %s\n", c.Name)
+		if err := os.CopyFS(r.source(), os.DirFS(source)); err != nil {
+			return nil, err
+		}
+		if i > 0 { // compiled once and copied: a build cache names no folder
+			if err := os.CopyFS(r.goCache(), os.DirFS(rooms[0].goCache())); err != nil {
+				return nil, err
+			}
+		}
+		stdout, _, err := c.run(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.check(stdout); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Name, err)
+		}
+		rooms = append(rooms, r)
+	}
+	return rooms, nil
+}
+
+// edit appends one line to main.go. The compiler cannot leave it out, so that the
+// binary is another one, and it changes nothing that the program does.
+func (r room) edit(text string) error {
+	f, err := os.OpenFile(filepath.Join(r.source(), "main.go"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(f, editedLine(text))
+	return errors.Join(err, f.Close())
+}
+
+func editedLine(text string) string {
+	return fmt.Sprintf("\nfunc init() { if recover() != nil { println(%q) } }\n", text)
+}
+
+// forget removes what the contender made and what it keeps between builds.
+func (r room) forget() error {
+	return errors.Join(os.RemoveAll(r.out()), os.RemoveAll(r.cache()))
+}
+
+// forgetAll forgets, and empties Go's build cache.
+func (r room) forgetAll() error { return errors.Join(r.forget(), os.RemoveAll(r.goCache())) }
+
+var digest = regexp.MustCompile(`sha256:[0-9a-f]{64}\s*$`)
+
+// result identifies what a run made: an image's digest, which its contender
+// prints, or a hash of the binaries.
+func (r room) result(stdout string) (string, error) {
+	if r.images {
+		if d := digest.FindString(stdout); d != "" {
+			return strings.TrimSpace(d), nil
+		}
+		return "", fmt.Errorf("no digest at the end of its output: %q", stdout)
+	}
+	h := sha256.New()
+	for _, p := range platforms {
+		data, err := os.ReadFile(r.binary(p))
+		if err != nil {
+			return "", err
+		}
+		h.Write(data)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)), nil
+}
+
+// check looks whether the contender made what it should: a static binary, or an
+// image in the layout, for each platform.
+func (r room) check(stdout string) error {
+	result, err := r.result(stdout)
+	if err != nil {
+		return err
+	}
+	if !r.images {
+		for _, p := range platforms {
+			err = errors.Join(err, engine.CheckStatic(r.binary(p), p))
+		}
+		return err
+	}
+	if _, err := os.Stat(r.out()); errors.Is(err, fs.ErrNotExist) {
+		return nil // it only proves
+	}
+	hash, err := v1.NewHash(result)
+	if err != nil {
+		return err
+	}
+	root, err := layout.ImageIndexFromPath(r.out())
+	if err != nil {
+		return err
+	}
+	index, err := root.ImageIndex(hash)
+	if err != nil {
+		return err
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		return err
+	}
+	for _, want := range platforms {
+		if !slices.ContainsFunc(manifest.Manifests, func(d v1.Descriptor) bool { return d.Platform != nil && d.Platform.Equals(want) }) {
+			return fmt.Errorf("no image for %s in %s", platform.String(want), hash)
+		}
+	}
+	return nil
+}
