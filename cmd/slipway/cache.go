@@ -76,7 +76,7 @@ func pruneCache(e *edge, dir string) error {
 		return err
 	}
 	for _, entry := range entries {
-		ours := strings.HasPrefix(entry.Name(), "run-")
+		ours := strings.HasPrefix(entry.Name(), "run-") || strings.HasPrefix(entry.Name(), "slipway-sandbox-")
 		for _, part := range cacheParts {
 			ours = ours || entry.Name() == part.folder
 		}

@@ -66,7 +66,7 @@ func Assemble(s Spec) (v1.Image, error) {
 	config.OS, config.Architecture, config.Variant = s.Platform.OS, s.Platform.Architecture, s.Platform.Variant
 	config.Created = created
 	// What a builder leaves of itself in a base's config says nothing of this image.
-	config.Author, config.Container, config.DockerVersion = "", "", ""
+	config.Author, config.Container = "", ""
 	config.Config = overlay(config.Config, s.Config)
 	if img, err = mutate.ConfigFile(img, config); err != nil {
 		return nil, err

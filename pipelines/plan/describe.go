@@ -66,8 +66,8 @@ type PublishDescription struct {
 	Tags []string `json:"tags"`
 }
 
-// Describe makes the plan's document. It reads the source once more, for its
-// go:embed patterns.
+// Describe makes the plan's document. It reads the source once more, for the
+// patterns of its go:embed directives.
 func (p *Plan) Describe() (*Description, error) {
 	d := &Description{
 		Source: p.Source.Root, Module: p.Source.Module, Workspace: p.Source.Workspace, Vendor: p.Source.Vendor,

@@ -184,7 +184,7 @@ func (p *process) watch() {
 	case why != nil:
 		p.err = p.task.refused(why)
 	default:
-		p.err = fmt.Errorf("the sandbox's supervisor ended before the program (%v): %s", wait, p.exit.Stderr)
+		p.err = fmt.Errorf("the sandbox's supervisor ended before the program (%s): %s", fmt.Sprint(wait), p.exit.Stderr)
 	}
 	close(p.done)
 }
