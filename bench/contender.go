@@ -43,12 +43,12 @@ func assemble(ctx context.Context, o options, t toolchain, work string, progress
 		return nil, err
 	}
 	all := []contender{
-		{Name: "`go build`, one platform after the other", steps: goBuild(t, false)},
-		{Name: "`go build`, side by side", steps: goBuild(t, true)},
-		{Name: "`slipway build`", images: true, steps: func(r room) [][]command {
+		{Name: "go build, one platform after the other", steps: goBuild(t, false)},
+		{Name: "go build, side by side", steps: goBuild(t, true)},
+		{Name: "slipway build", images: true, steps: func(r room) [][]command {
 			return one(slipway, "build", "--quiet", "--platform", platformList(), "--output", "oci:"+r.out())
 		}},
-		{Name: "`slipway smoke`", images: true, steps: func(room) [][]command {
+		{Name: "slipway smoke", images: true, steps: func(room) [][]command {
 			return one(slipway, "smoke", "--quiet", "--platform", platformList())
 		}},
 	}
@@ -64,7 +64,7 @@ func assemble(ctx context.Context, o options, t toolchain, work string, progress
 		return nil, fmt.Errorf("base image for ko: %w", err)
 	}
 	for _, cached := range []bool{false, true} {
-		c := contender{Name: "`ko build`", images: true, steps: func(r room) [][]command {
+		c := contender{Name: "ko build", images: true, steps: func(r room) [][]command {
 			steps := one(ko, "build", "--push=false", "--oci-layout-path="+r.out(), "--platform="+platformList(),
 				"--sbom=none", "--ldflags=-s", "--ldflags=-w", "./")
 			steps[0][0].env = []string{"KO_DOCKER_REPO=localhost", "KO_DEFAULTBASEIMAGE=" + base}
@@ -74,7 +74,7 @@ func assemble(ctx context.Context, o options, t toolchain, work string, progress
 			return steps
 		}}
 		if cached {
-			c.Name += " with `KOCACHE`"
+			c.Name += " with KOCACHE"
 		}
 		all = append(all, c)
 	}

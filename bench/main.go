@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -43,24 +44,33 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := bench(ctx, o, os.Stdout, os.Stderr)
+	interrupted := ctx.Err() != nil
 	stop()
 	if err != nil {
+		if interrupted { // what the children said as they ended is of no interest
+			err = errors.New("interrupted")
+		}
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
 // bench measures in a temporary folder, which it removes, and prints the report.
-func bench(ctx context.Context, o options, stdout, progress io.Writer) (err error) {
+func bench(ctx context.Context, o options, stdout, progress io.Writer) error {
+	source, err := filepath.Abs(o.source)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"go.mod", "main.go"} {
+		if _, err := os.Stat(filepath.Join(source, name)); err != nil {
+			return fmt.Errorf("-source: want a folder with go.mod and main.go: %w", err)
+		}
+	}
 	work, err := os.MkdirTemp("", "slipway-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	source, err := filepath.Abs(o.source)
-	if err != nil {
-		return err
-	}
 	t, err := findToolchain(ctx)
 	if err != nil {
 		return err
@@ -73,7 +83,7 @@ func bench(ctx context.Context, o options, stdout, progress io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	report := newReport(o, t)
+	report := newReport(o, t, rooms)
 	for _, s := range scenarios(o.cold) {
 		measured, err := s.measure(ctx, rooms, o.rounds, progress)
 		if err != nil {

@@ -25,6 +25,9 @@ import (
 type room struct {
 	contender
 	dir string
+	// size is that of the image for the first platform: its compressed layers, in
+	// bytes. 0 where no image is written.
+	size int64
 }
 
 func (r room) source() string  { return filepath.Join(r.dir, "source") }
@@ -49,14 +52,9 @@ func (r room) env() []string {
 // furnish makes a room for each contender and runs each once, so that all caches
 // are warm and it is known that all of them work.
 func furnish(ctx context.Context, contenders []contender, source, work string, progress io.Writer) ([]room, error) {
-	for _, name := range []string{"go.mod", "main.go"} {
-		if _, err := os.Stat(filepath.Join(source, name)); err != nil {
-			return nil, fmt.Errorf("-source: want a folder with go.mod and main.go: %w", err)
-		}
-	}
 	var rooms []room
 	for i, c := range contenders {
-		r := room{c, filepath.Join(work, fmt.Sprint("room-", i))}
+		r := room{contender: c, dir: filepath.Join(work, fmt.Sprint("room-", i))}
 		fmt.Fprintf(progress, "warm up: %s\n", c.Name)
 		if err := os.CopyFS(r.source(), os.DirFS(source)); err != nil {
 			return nil, err
@@ -70,7 +68,7 @@ func furnish(ctx context.Context, contenders []contender, source, work string, p
 		if err != nil {
 			return nil, err
 		}
-		if err := r.check(stdout); err != nil {
+		if r.size, err = r.check(stdout); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Name, err)
 		}
 		rooms = append(rooms, r)
@@ -124,41 +122,63 @@ func (r room) result(stdout string) (string, error) {
 }
 
 // check looks whether the contender made what it should: a static binary, or an
-// image in the layout, for each platform.
-func (r room) check(stdout string) error {
+// image in the layout, for each platform. It returns the room's size.
+func (r room) check(stdout string) (int64, error) {
 	result, err := r.result(stdout)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if !r.images {
 		for _, p := range platforms {
 			err = errors.Join(err, engine.CheckStatic(r.binary(p), p))
 		}
-		return err
+		return 0, err
 	}
 	if _, err := os.Stat(r.out()); errors.Is(err, fs.ErrNotExist) {
-		return nil // it only proves
+		return 0, nil // it only proves
 	}
 	hash, err := v1.NewHash(result)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	root, err := layout.ImageIndexFromPath(r.out())
 	if err != nil {
-		return err
+		return 0, err
 	}
 	index, err := root.ImageIndex(hash)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	manifest, err := index.IndexManifest()
-	if err != nil {
-		return err
-	}
-	for _, want := range platforms {
-		if !slices.ContainsFunc(manifest.Manifests, func(d v1.Descriptor) bool { return d.Platform != nil && d.Platform.Equals(want) }) {
-			return fmt.Errorf("no image for %s in %s", platform.String(want), hash)
+	var total int64
+	for _, want := range slices.Backward(platforms) {
+		if total, err = layersOf(index, want); err != nil {
+			return 0, fmt.Errorf("%s in %s: %w", platform.String(want), hash, err)
 		}
 	}
-	return nil
+	return total, nil
+}
+
+// layersOf adds up the compressed layers of an index's image.
+func layersOf(index v1.ImageIndex, want v1.Platform) (int64, error) {
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		return 0, err
+	}
+	i := slices.IndexFunc(manifest.Manifests, func(d v1.Descriptor) bool { return d.Platform != nil && d.Platform.Equals(want) })
+	if i < 0 {
+		return 0, errors.New("there is no such image")
+	}
+	img, err := index.Image(manifest.Manifests[i].Digest)
+	if err != nil {
+		return 0, err
+	}
+	m, err := img.Manifest()
+	if err != nil {
+		return 0, err
+	}
+	var total int64
+	for _, layer := range m.Layers {
+		total += layer.Size
+	}
+	return total, nil
 }

@@ -114,8 +114,14 @@ func TestCheckStaticOfOtherLinkers(t *testing.T) {
 		}
 		if reason != "" {
 			notStatic(t, file, here, reason)
-		} else if err := engine.CheckStatic(file, parse(t, here)); err != nil {
+			continue
+		}
+		if err := engine.CheckStatic(file, parse(t, here)); err != nil {
 			t.Errorf("%s: %v", flags, err)
+		}
+		err := engine.CheckStatic(file, v1.Platform{OS: "linux", Architecture: "sparc64"})
+		if want := "linux/sparc64: the binary has an architecture that is not known here"; err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", flags, err, want)
 		}
 	}
 }

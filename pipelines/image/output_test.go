@@ -329,7 +329,7 @@ func TestWriteDockerArchive(t *testing.T) {
 // folder of its store.
 func large(t *testing.T) (v1.ImageIndex, string) {
 	t.Helper()
-	content := make([]byte, 1<<20)
+	content := make([]byte, 1<<18)
 	if _, err := rand.Read(content); err != nil {
 		t.Fatal(err)
 	}
@@ -475,7 +475,7 @@ func TestLayerOnADiskThatIsFull(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	content := make([]byte, 1<<20)
+	content := make([]byte, 1<<18)
 	if _, err := io.ReadFull(rand.Reader, content); err != nil {
 		t.Fatal(err)
 	}

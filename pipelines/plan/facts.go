@@ -32,20 +32,48 @@ func (s *source) licenses() (string, error) {
 			if err != nil {
 				return "", err
 			}
-			cov := licensecheck.Scan(data)
-			var ids []string
-			for _, m := range cov.Match {
-				if !m.IsURL && !slices.Contains(ids, m.ID) {
-					ids = append(ids, m.ID)
-				}
-			}
-			if cov.Percent >= 75 && len(ids) == 1 {
-				return ids[0], nil
-			}
-			return "", nil
+			return identify(data)
 		}
 	}
 	return "", nil
+}
+
+// commonLicenses are those of most Go modules.
+var commonLicenses = []string{"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0"}
+
+// identify returns the one licence that a text is. It takes more than a second
+// to get ready for all that are known, so the common ones are tried first: where
+// one of them is all there is, no other would fit.
+func identify(text []byte) (string, error) {
+	var few []licensecheck.License
+	for _, l := range licensecheck.BuiltinLicenses() {
+		if slices.Contains(commonLicenses, l.ID) {
+			few = append(few, l)
+		}
+	}
+	scanner, err := licensecheck.NewScanner(few)
+	if err != nil {
+		return "", err
+	}
+	if id := only(scanner.Scan(text), 97); id != "" {
+		return id, nil
+	}
+	return only(licensecheck.Scan(text), 75), nil
+}
+
+// only is the licence that covers at least so many percent of a text, or nothing
+// where there are several.
+func only(cov licensecheck.Coverage, percent float64) string {
+	var ids []string
+	for _, m := range cov.Match {
+		if !m.IsURL && !slices.Contains(ids, m.ID) {
+			ids = append(ids, m.ID)
+		}
+	}
+	if cov.Percent < percent || len(ids) != 1 {
+		return ""
+	}
+	return ids[0]
 }
 
 func readLimited(name string, limit int64) ([]byte, error) {

@@ -53,6 +53,9 @@ func New(ctx context.Context, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.licenses, err = src.licenses(); err != nil {
+		return nil, err
+	}
 	for _, c := range images {
 		r.index = c.index
 		ip, err := r.image(c.Image)
@@ -126,6 +129,7 @@ type resolver struct {
 	file     string
 	data     []byte // of the file
 	index    int    // of the image in the file
+	licenses string // of the source
 	warnings []string
 	git      *Revision
 }
@@ -417,15 +421,11 @@ func (r *resolver) assets(c Image, ip *ImagePlan) error {
 // annotations fills in what the source says of itself, then what the user asks
 // for. Labels of the config and annotations of the manifests are the same but
 // for what is configured.
-func (r *resolver) annotations(c Image, ip *ImagePlan) error {
-	licenses, err := r.src.licenses()
-	if err != nil {
-		return err
-	}
+func (r *resolver) annotations(c Image, ip *ImagePlan) (err error) {
 	common := map[string]string{
 		image.AnnotationTitle:    ip.Name,
 		image.AnnotationSource:   r.src.sourceURL(),
-		image.AnnotationLicenses: licenses,
+		image.AnnotationLicenses: r.licenses,
 	}
 	if repository, digest, ok := strings.Cut(ip.Base, "@"); ok {
 		common[image.AnnotationBaseName], common[image.AnnotationBaseDigest] = repository, digest

@@ -3,14 +3,15 @@ package plan
 import (
 	"errors"
 	"os"
+	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"golang.org/x/tools/txtar"
-
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/slipway-dev/slipway/pipelines/engine"
 )
@@ -359,16 +360,17 @@ func TestMainPackage(t *testing.T) {
 	}
 }
 
-// TestBinaryName has the names that go build would give.
+// TestBinaryName asks the go command for the names as well.
 func TestBinaryName(t *testing.T) {
+	gobin := t.TempDir()
 	for _, test := range []struct{ module, inModule, want string }{
 		{"example.com/hello", ".", "hello"},
 		{"example.com/hello", "./cmd/world", "world"},
 		{"example.com/hello/v2", ".", "hello"},
 		{"example.com/hello/v10", "./cmd/world", "world"},
 		{"example.com/hello", "./cmd/world/v3", "world"},
-		{"example.com/hello/v0", ".", "v0"},
-		{"example.com/hello/v1", ".", "v1"},
+		{"example.com/hello", "./v0", "v0"},
+		{"example.com/hello", "./v1", "v1"},
 		{"example.com/hello", "./v02", "v02"},
 		{"example.com/hello", "./v2x", "v2x"},
 		{"example.com/hello", "./v", "v"},
@@ -376,9 +378,20 @@ func TestBinaryName(t *testing.T) {
 		{"hello", ".", "hello"},
 		{"v2", ".", "v2"},
 	} {
-		s := &source{modulePath: test.module}
-		if got := s.binaryName(test.inModule); got != test.want {
+		dir := unpack(t, "-- go.mod --\nmodule "+test.module+"\n\ngo 1.26\n-- "+path.Join(test.inModule, "main.go")+" --\npackage main\n")
+		if got := read(t, dir).binaryName(test.inModule); got != test.want {
 			t.Errorf("%s of %s is called %s, want %s", test.inModule, test.module, got, test.want)
+		}
+		cmd := exec.Command("go", "list", "-f", "{{.Target}}", test.inModule)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOBIN="+gobin, "GOOS=", "GOARCH=")
+		out, err := cmd.Output()
+		switch got := strings.TrimSuffix(filepath.Base(strings.TrimSpace(string(out))), ".exe"); {
+		case errors.Is(err, exec.ErrNotFound):
+		case err != nil:
+			t.Errorf("%s of %s: go list: %v", test.inModule, test.module, err)
+		case got != test.want:
+			t.Errorf("go calls %s of %s %s, want %s", test.inModule, test.module, got, test.want)
 		}
 	}
 }

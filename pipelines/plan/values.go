@@ -2,8 +2,10 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -48,8 +50,8 @@ func (r *resolver) cases(c Image, ip *ImagePlan) error {
 		if cc.Args != nil && out.Args == nil {
 			out.Args = []string{} // an empty list takes the image's cmd away
 		}
-		for name, value := range cc.Env {
-			out.Env = append(out.Env, name+"="+string(value))
+		for _, name := range slices.Sorted(maps.Keys(cc.Env)) {
+			out.Env = append(out.Env, name+"="+string(cc.Env[name]))
 		}
 		if cc.ExitCode != nil {
 			out.ExitCode = *cc.ExitCode
