@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -198,6 +199,11 @@ func assembleVariant(ctx context.Context, ip plan.ImagePlan, pf v1.Platform, bas
 		sum, err := hashFile(path)
 		if err != nil {
 			return nil, 0, err
+		}
+		for _, part := range shared {
+			if slices.ContainsFunc(part.files, func(other image.File) bool { return other.Path == f.Path }) {
+				return nil, 0, &image.ConflictError{Path: f.Path}
+			}
 		}
 		files = append(files, f)
 		v.Binaries = append(v.Binaries, Binary{Path: "/" + f.Path, Size: f.Size, SHA256: sum})

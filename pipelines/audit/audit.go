@@ -143,11 +143,11 @@ func checkUser(user string) []Finding {
 
 // checkExpected compares the layers above the base's with what was put into them.
 func checkExpected(entries []image.Entry, base int, own [][]image.File) []Finding {
-	expected := make([]map[string]bool, len(own))
+	expected := make([]map[string]image.File, len(own))
 	for i, files := range own {
-		expected[i] = map[string]bool{}
+		expected[i] = map[string]image.File{}
 		for _, f := range files {
-			expected[i]["/"+f.Path] = true
+			expected[i]["/"+f.Path] = f
 		}
 	}
 	var found []Finding
@@ -157,9 +157,13 @@ func checkExpected(entries []image.Entry, base int, own [][]image.File) []Findin
 			continue
 		}
 		want := expected[e.Layer-base]
+		f, ok := want[e.Path]
 		switch {
-		case want[e.Path]:
+		case ok:
 			delete(want, e.Path)
+			if difference := compare(e, f); difference != "" {
+				found = append(found, Finding{Rule: RuleUnexpected, Path: e.Path, Text: difference})
+			}
 		case e.Type == tar.TypeDir && e.Mode.Perm() == 0o755:
 			folders[e.Path] = true
 		default:
@@ -182,6 +186,33 @@ func checkExpected(entries []image.Entry, base int, own [][]image.File) []Findin
 	}
 	slices.SortFunc(found, func(a, b Finding) int { return strings.Compare(a.Path, b.Path) })
 	return found
+}
+
+// compare says in what an entry is not the file that was put into its layer.
+func compare(e image.Entry, f image.File) string {
+	flag := byte(tar.TypeReg)
+	switch {
+	case f.Mode.IsDir():
+		flag = tar.TypeDir
+	case f.Mode&fs.ModeSymlink != 0:
+		flag = tar.TypeSymlink
+	case f.Link != "":
+		flag = tar.TypeLink
+	}
+	const bits = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+	switch {
+	case e.Type != flag:
+		return fmt.Sprintf("is an entry of type %q, not %q", e.Type, flag)
+	case flag != tar.TypeSymlink && e.Mode&bits != f.Mode&bits:
+		return fmt.Sprintf("has mode %v, not %v", e.Mode&bits, f.Mode&bits)
+	case e.UID != f.UID || e.GID != f.GID:
+		return fmt.Sprintf("belongs to %d:%d, not to %d:%d", e.UID, e.GID, f.UID, f.GID)
+	case flag == tar.TypeReg && e.Size != f.Size:
+		return fmt.Sprintf("has %d bytes, not %d", e.Size, f.Size)
+	case e.Link != f.Link:
+		return fmt.Sprintf("is a link to %s, not to %s", e.Link, f.Link)
+	}
+	return ""
 }
 
 func checkEntry(e image.Entry) []Finding {

@@ -290,7 +290,7 @@ func TestIndex(t *testing.T) {
 
 func TestListReadsEveryLayer(t *testing.T) {
 	img := assemble(t, image.Spec{Platform: parse(t, "linux/amd64"), Base: dockerBase(t), Layers: []*image.Layer{
-		layer(t, newStore(t), image.Bytes("a/big", 0o600, []byte(strings.Repeat("x", 1000))), image.Tmp(), image.File{Path: "z", Mode: 0o600, Link: "a/big"}),
+		layer(t, newStore(t), image.Bytes("a/big", 0o600, []byte(strings.Repeat("x", 100_000))), image.Tmp(), image.File{Path: "z", Mode: 0o600, Link: "a/big"}),
 	}})
 	entries, err := image.List(img)
 	if err != nil {
@@ -302,7 +302,7 @@ func TestListReadsEveryLayer(t *testing.T) {
 	}
 	want := []string{
 		"0 drwxr-xr-x /etc 0 0 ", "0 -rw-r--r-- /etc/a 0 0 ", "1 drwxr-xr-x /etc 0 0 ", "1 -rw-r--r-- /etc/b 0 0 ",
-		"2 drwxr-xr-x /a 0 0 ", "2 -rw------- /a/big 1000 512 ", "2 dtrwxrwxrwx /tmp 0 0 ", "2 -rw------- /z 0 0 a/big",
+		"2 drwxr-xr-x /a 0 0 ", "2 -rw------- /a/big 100000 65536 ", "2 dtrwxrwxrwx /tmp 0 0 ", "2 -rw------- /z 0 0 a/big",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -339,5 +339,5 @@ func ExampleAssemble() {
 		log.Fatal(err)
 	}
 	fmt.Println(digest)
-	// Output: sha256:00e9bdb8a3589b642a58e0464b0e0da5e6af8b27f412cce9f5d46e7d6fa93300
+	// Output: sha256:348e489f73b79648a3d877692bf8e9ae45ba0e3dc363ff33c1af06daafa964b6
 }

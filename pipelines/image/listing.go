@@ -25,13 +25,14 @@ type Entry struct {
 	Size int64
 	// Link is the target of a symbolic or hard link.
 	Link string
-	// Head is the beginning of a regular file's content, at most 512 bytes, by
+	// Head is the beginning of a regular file's content, at most 64 KiB, by
 	// which its kind can be told.
 	Head []byte
 }
 
-// headSize is how much of a file is kept in an Entry.
-const headSize = 512
+// headSize is how much of a file is kept in an Entry: all of a key or of a file
+// with a certificate before it, and little of a program.
+const headSize = 64 << 10
 
 // List reads every entry of every layer of an image, in the layers' order.
 func List(img v1.Image) ([]Entry, error) {

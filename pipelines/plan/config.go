@@ -17,7 +17,7 @@ type File struct {
 type Image struct {
 	// The image's name: the folder of its OCI layout, its title, and the last part of its repository where there are several images. By default the name of its first binary.
 	Name string `json:"name,omitempty" jsonschema:"pattern=^[a-z0-9]+([._-]+[a-z0-9]+)*$,example=hello"`
-	// Main packages, relative to the module, like ./cmd/hello. Several become several binaries in one image, and the first is the entrypoint. By default the only main package of the module.
+	// Main packages, relative to the source, like ./cmd/hello. Several become several binaries in one image, and the first is the entrypoint. By default the only main package of the module.
 	Packages []string `json:"packages,omitempty" jsonschema:"minItems=1"`
 	// Platforms to build for: OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, or "all". By default linux/amd64 and linux/arm64.
 	Platforms []string `json:"platforms,omitempty" jsonschema:"minItems=1"`
@@ -69,7 +69,7 @@ type Contents struct {
 	Labels map[string]Text `json:"labels,omitempty"`
 	// Annotations of the index and of each manifest, beside the ones that are filled in. {{.Version}}, {{.Commit}} and {{.Date}} are filled in.
 	Annotations map[string]Text `json:"annotations,omitempty"`
-	// What changes without the source and is wanted in the labels and annotations all the same: each makes a new digest whenever it changes.
+	// What changes without the source and is wanted in the labels and annotations all the same: each makes a new digest whenever it changes. The time stamped is that of created, or else the commit's.
 	Stamp []string `json:"stamp,omitempty" jsonschema:"enum=revision,enum=version,enum=created"`
 	// The time in the config and of every file: 0 (the default), commit, or seconds since 1970. SOURCE_DATE_EPOCH sets it too.
 	Created Text `json:"created,omitempty" jsonschema:"pattern=^(commit|[0-9]+)$,example=commit,example=1750000000"`

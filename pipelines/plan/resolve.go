@@ -319,7 +319,13 @@ var buildEnv = []string{"GOEXPERIMENT", "GOFIPS140"}
 func (r *resolver) targets(c Image, ip *ImagePlan) error {
 	flags := []string{"-s", "-w"}
 	for i, f := range c.Build.Ldflags {
-		filled, err := fill(f, r.revision)
+		filled, err := fill(f, func(name string) (string, error) {
+			value, err := r.revision(name)
+			if err == nil && strings.ContainsAny(value, " \t\r\n'\"") {
+				err = fmt.Errorf("{{%s}} is %q, which the linker would take for several flags; want it without spaces and quotes", name, value)
+			}
+			return value, err
+		})
 		if err != nil {
 			return r.bad(fmt.Sprintf("build.ldflags[%d]", i), "%v", err)
 		}
@@ -401,8 +407,8 @@ func (r *resolver) assets(c Image, ip *ImagePlan) error {
 		}
 		if a.Mode != "" {
 			mode, err := strconv.ParseUint(string(a.Mode), 8, 12)
-			if err != nil {
-				return r.bad(fmt.Sprintf("image.assets[%d].mode", i), "%q is no octal mode, like 0644", a.Mode)
+			if err != nil || mode == 0 {
+				return r.bad(fmt.Sprintf("image.assets[%d].mode", i), "%q is no octal mode that somebody may do something with, like 0644", a.Mode)
 			}
 			asset.Mode = fs.FileMode(mode)
 		}
@@ -434,6 +440,10 @@ func (r *resolver) annotations(c Image, ip *ImagePlan) (err error) {
 		return err
 	}
 	for _, stamp := range c.Image.Stamp {
+		if stamp == "created" && c.Image.Created != "" {
+			common[image.AnnotationCreated] = ip.Created.Format(time.RFC3339)
+			continue
+		}
 		rev, err := r.revision(map[string]string{"revision": ".Commit", "version": ".Version", "created": ".Date"}[stamp])
 		if err != nil {
 			return r.bad("image.stamp", "%v", err)
