@@ -55,7 +55,7 @@ func (e entry) owned(uid, gid int) entry {
 	return e
 }
 
-func layer(t *testing.T, entries ...entry) v1.Layer {
+func layer(t testing.TB, entries ...entry) v1.Layer {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -83,7 +83,7 @@ func layer(t *testing.T, entries ...entry) v1.Layer {
 
 // image assembles an image for this machine, or for the architecture that the
 // config is given for.
-func image(t *testing.T, config v1.Config, arch string, layers ...v1.Layer) v1.Image {
+func image(t testing.TB, config v1.Config, arch string, layers ...v1.Layer) v1.Image {
 	t.Helper()
 	img, err := mutate.AppendLayers(empty.Image, layers...)
 	if err != nil {
