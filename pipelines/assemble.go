@@ -124,7 +124,7 @@ func baseFiles(p *plan.Plan, ip plan.ImagePlan, compiled *engine.Compiled) ([]im
 		bundles = append(bundles, image.NamedPEM{Name: "Mozilla's roots", PEM: image.Mozilla()})
 	}
 	for _, name := range ip.Certificates {
-		data, err := readInSource(p, name)
+		data, err := p.ReadFile(name)
 		if err != nil {
 			return nil, &plan.ValueError{Place: p.Config, Key: "image.certificates", Problem: err.Error()}
 		}

@@ -164,6 +164,13 @@ func client(t *testing.T, program string, args ...string) string {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// Credentials of whoever runs the test are none of the test's business, and may
+	// stand where an ordinary user cannot read.
+	auth := filepath.Join(t.TempDir(), "auth.json")
+	if err := os.WriteFile(auth, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), "REGISTRY_AUTH_FILE="+auth)
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, stdout.String(), stderr.String())
 	}

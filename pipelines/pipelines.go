@@ -186,6 +186,9 @@ func (b *Built) Write(ctx context.Context, output func(name string) image.Output
 			return err
 		}
 		img.Outputs = append(img.Outputs, out.String())
+		if out.Transport == image.TransportDockerArchive && len(img.Variants) > 1 {
+			b.opts.Progress.Warn("write", label(b.plan, img.Plan), "", out.String()+" holds linux/"+host.Architecture+" alone, since the format has room for one platform")
+		}
 	}
 	return nil
 }

@@ -119,7 +119,25 @@ func (b *Built) judge() error {
 	if len(e.Failures) > 0 {
 		return e
 	}
+	for _, img := range b.Images {
+		if ran, reason := img.ran(); !ran {
+			b.opts.Progress.Warn("smoke", label(b.plan, img.Plan), "", "nothing was proved, since no platform can be run here: "+reason)
+		}
+	}
 	return nil
+}
+
+// ran tells whether a platform of the image was run, and otherwise why none was.
+func (img *Image) ran() (ran bool, reason string) {
+	for _, v := range img.Variants {
+		for _, verdict := range v.Verdicts {
+			if verdict.Status == smoke.Passed {
+				return true, ""
+			}
+			reason = verdict.Detail
+		}
+	}
+	return false, reason
 }
 
 // ensureProved proves what is not proved, and wants a platform of each image to
@@ -139,17 +157,7 @@ func (b *Built) ensureProved(ctx context.Context) error {
 		break
 	}
 	for _, img := range b.Images {
-		reason, ran := "", false
-		for _, v := range img.Variants {
-			for _, verdict := range v.Verdicts {
-				if verdict.Status == smoke.Passed {
-					ran = true
-				} else {
-					reason = verdict.Detail
-				}
-			}
-		}
-		if !ran {
+		if ran, reason := img.ran(); !ran {
 			return &UnprovedError{img.Plan.Name, reason}
 		}
 	}

@@ -2,10 +2,7 @@ package pipelines
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -58,7 +55,7 @@ func destinations(p *plan.Plan, to To) ([]destination, error) {
 		}
 		if ip.Publish.CA != "" {
 			var err error
-			if d.ca, err = readInSource(p, ip.Publish.CA); err != nil {
+			if d.ca, err = p.ReadFile(ip.Publish.CA); err != nil {
 				return nil, &plan.ValueError{Place: place, Key: "publish.ca", Problem: err.Error()}
 			}
 		}
@@ -70,16 +67,6 @@ func destinations(p *plan.Plan, to To) ([]destination, error) {
 		all = append(all, d)
 	}
 	return all, nil
-}
-
-// readInSource reads a file of the source, and none outside of it.
-func readInSource(p *plan.Plan, name string) (_ []byte, err error) {
-	root, err := os.OpenRoot(p.Dir)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, root.Close()) }()
-	return root.ReadFile(filepath.FromSlash(name))
 }
 
 // registryOptions are how one image's registry is talked to.

@@ -25,6 +25,12 @@ func (e *edge) env(name string) string {
 	return ""
 }
 
+// childEnviron is the environment for the programs that are started: what is
+// meant for slipway, the password above all, is none of their business.
+func (e *edge) childEnviron() []string {
+	return slices.DeleteFunc(slices.Clone(e.environ), func(v string) bool { return strings.HasPrefix(v, "SLIPWAY_") })
+}
+
 // cacheDir is where slipway keeps its own when nothing else is said:
 // $XDG_CACHE_HOME/slipway or its like, as os.UserCacheDir has it.
 func (e *edge) cacheDir() (string, error) {
@@ -36,8 +42,7 @@ func (e *edge) cacheDir() (string, error) {
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		// No home: a folder of the system's for what may be lost.
-		return filepath.Join(os.TempDir(), "slipway"), nil
+		return "", usagef("there is no folder for caches (%w); set HOME or SLIPWAY_CACHE_DIR, or give --cache-dir", err)
 	}
 	return filepath.Join(dir, "slipway"), nil
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -236,13 +238,16 @@ func (in *inspection) print(out io.Writer) error {
 	fmt.Fprintf(w, "%s  %s\n", in.Digest, in.MediaType)
 	for _, p := range in.Platforms {
 		fmt.Fprintf(w, "\n%s  %s  %s compressed\n", p.Platform, p.Digest, report.Bytes(p.Size))
-		fmt.Fprintf(w, "  user %q  entrypoint %q  cmd %q  workdir %q\n", p.Config.User, p.Config.Entrypoint, p.Config.Cmd, p.Config.WorkingDir)
+		printConfig(w, p.Config)
 		for i, l := range p.Layers {
 			fmt.Fprintf(w, "  layer %d  %s  %s  %d entries\n", i, l.Digest, report.Bytes(l.Size), len(l.Files))
 			for _, f := range l.Files {
 				link := ""
 				if f.Link != "" {
 					link = " -> " + f.Link
+					if f.Mode[0] == 'h' {
+						link = " = /" + f.Link
+					}
 				}
 				fmt.Fprintf(w, "    %s\t%d:%d\t%d\t%s%s\n", f.Mode, f.UID, f.GID, f.Size, f.Path, link)
 			}
@@ -255,4 +260,24 @@ func (in *inspection) print(out io.Writer) error {
 		}
 	}
 	return w.Flush()
+}
+
+// printConfig writes what of a config is set.
+func printConfig(w io.Writer, c v1.Config) {
+	line := func(key string, values ...string) {
+		if text := strings.Join(values, " "); text != "" {
+			fmt.Fprintf(w, "  %s  %s\n", key, text)
+		}
+	}
+	line("user", c.User)
+	line("entrypoint", c.Entrypoint...)
+	line("cmd", c.Cmd...)
+	line("env", c.Env...)
+	line("workdir", c.WorkingDir)
+	line("ports", slices.Sorted(maps.Keys(c.ExposedPorts))...)
+	line("volumes", slices.Sorted(maps.Keys(c.Volumes))...)
+	line("stop signal", c.StopSignal)
+	for _, key := range slices.Sorted(maps.Keys(c.Labels)) {
+		line("label", key+"="+c.Labels[key])
+	}
 }

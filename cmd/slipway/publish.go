@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"fmt"
 	"io"
 	"os"
@@ -37,6 +38,9 @@ func (f *registryFlags) apply(e *edge, o *registry.Options) error {
 		pem, err := os.ReadFile(f.ca)
 		if err != nil {
 			return usagef("--ca: %w", err)
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+			return usagef("--ca %s: holds no PEM certificate", f.ca)
 		}
 		o.CA = pem
 	}
@@ -143,6 +147,11 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 	built, err := pipelines.Build(ctx, s.plan, s.options)
 	if err != nil {
 		return err
+	}
+	if !f.noSmoke {
+		if err := built.Prove(ctx); err != nil {
+			return s.withVerdicts(e.stdout, built, f.json, err)
+		}
 	}
 	for _, to := range destinations {
 		if f.dryRun {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -25,6 +26,16 @@ func (s *session) printResult(w io.Writer, built *pipelines.Built, asJSON bool, 
 		}
 	}
 	return nil
+}
+
+// withVerdicts prints the document after a smoke test that failed, where one is
+// asked for: the verdicts are what it is about. The error stays what it is.
+func (s *session) withVerdicts(w io.Writer, built *pipelines.Built, asJSON bool, err error) error {
+	s.finish()
+	if asJSON && is[*pipelines.SmokeError](err) {
+		return errors.Join(err, s.printResult(w, built, true, nil))
+	}
+	return err
 }
 
 func digestLine(img *pipelines.Image) string { return img.Digest.String() }

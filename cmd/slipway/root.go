@@ -14,6 +14,7 @@ publishes it by digest. The same source gives the same digest on every machine.
 
 The result alone goes to standard output; progress and errors go to standard error.
 Exit codes: 0 done, 1 the pipeline failed, 2 bad input, 130 interrupted.`,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -30,7 +31,6 @@ Exit codes: 0 done, 1 the pipeline failed, 2 bad input, 130 interrupted.`,
 	root.AddCommand(
 		newBuild(e), newSmoke(e), newPublish(e), newTest(e), newInspect(e), newPlan(e), newCache(e), newInit(e), newVersion(e),
 	)
-	root.InitDefaultCompletionCmd("build") // any name: commands exist
 	return root
 }
 

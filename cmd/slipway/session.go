@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -49,13 +48,13 @@ func open(ctx context.Context, cmd *cobra.Command, e *edge, src *sourceFlags, rf
 	}
 	store, err := image.NewStore(filepath.Join(own, "layers"))
 	if err != nil {
-		return nil, fmt.Errorf("cache folder: %w", err)
+		return nil, fmt.Errorf("cache folder: %w; choose another one with --cache-dir", err)
 	}
 	s := &session{plan: p, recorder: &report.Recorder{}, reason: "the embedded engine, with the Go toolchain of this machine"}
-	sink, finish := rf.view(e.stderr, len(p.Images) > 1)
+	sink, finish := rf.view(e, len(p.Images) > 1)
 	s.finish = finish
 	s.options = pipelines.Options{
-		Engine: local.New(local.Options{Environ: e.environ, CacheDir: own, GoCaches: goCaches, Jobs: rf.jobs}),
+		Engine: local.New(local.Options{Environ: e.childEnviron(), CacheDir: own, GoCaches: goCaches, Jobs: rf.jobs}),
 		Store:  store,
 		Jobs:   rf.jobs,
 		Registry: registry.Options{
@@ -67,14 +66,21 @@ func open(ctx context.Context, cmd *cobra.Command, e *edge, src *sourceFlags, rf
 }
 
 // view chooses how progress is shown.
-func (f *runFlags) view(w io.Writer, severalImages bool) (report.Sink, func()) {
-	live := f.progress == "live"
-	if file, ok := w.(*os.File); ok && f.progress == "auto" {
-		live = term.IsTerminal(int(file.Fd()))
-	}
+func (f *runFlags) view(e *edge, severalImages bool) (report.Sink, func()) {
 	o := report.Options{Images: severalImages, Quiet: f.quiet}
-	if live && !f.quiet {
-		return report.Live(w, o)
+	if f.progress == "live" || f.progress == "auto" && e.hasLiveTerminal() {
+		return report.Live(e.stderr, o)
 	}
-	return report.Plain(w, o), func() {}
+	return report.Plain(e.stderr, o), func() {}
+}
+
+// hasLiveTerminal tells whether standard error is a terminal that lines can be
+// drawn on again: one that has a size and is not dumb.
+func (e *edge) hasLiveTerminal() bool {
+	file, ok := e.stderr.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) || e.env("TERM") == "dumb" {
+		return false
+	}
+	width, height, err := term.GetSize(int(file.Fd()))
+	return err == nil && width > 0 && height > 0
 }

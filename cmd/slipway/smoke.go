@@ -48,7 +48,7 @@ func (f *buildFlags) smoke(cmd *cobra.Command, e *edge) error {
 		return err
 	}
 	if err := built.Prove(ctx); err != nil {
-		return err
+		return s.withVerdicts(e.stdout, built, f.json, err)
 	}
 	if err := write(ctx, built, files); err != nil {
 		return err

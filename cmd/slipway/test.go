@@ -12,7 +12,7 @@ func newTest(e *edge) *cobra.Command {
 		rf  runFlags
 	)
 	cmd := &cobra.Command{
-		Use:   "test [-- ARGUMENTS]",
+		Use:   "test [flags] [-- ARGUMENTS]",
 		Short: "Run go vet and go test as the build compiles",
 		Long: `Test runs go vet and go test on the source's module, with the release, tags and
 caches of the build, and without cgo unless -race asks for it. What stands after

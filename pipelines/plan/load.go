@@ -34,17 +34,22 @@ func Load(name string, data []byte, overrides []Override) ([]Image, error) {
 
 	var images []Image
 	if len(d.problems)+len(flagProblems) == 0 {
+		var written []Image // as they stand in the file
 		for _, value := range imageValues(d.value) {
-			for i, o := range overrides {
-				value = o.apply(value, flags[i])
-			}
 			image, err := decodeImage(value)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
+			written = append(written, image)
+			for i, o := range overrides {
+				value = o.apply(value, flags[i])
+			}
+			if image, err = decodeImage(value); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
 			images = append(images, image)
 		}
-		d.checkNames(images)
+		d.checkNames(written)
 	}
 
 	sortProblems(d.problems)

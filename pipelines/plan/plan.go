@@ -4,6 +4,10 @@ package plan
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -88,6 +92,23 @@ type ImagePlan struct {
 	Allow        []audit.Rule
 	Smoke        []smoke.Case
 	Publish      Publish
+}
+
+// ReadFile reads a file of the source, by its path relative to Dir, and none
+// outside of it.
+func (p *Plan) ReadFile(name string) ([]byte, error) { return readInside(p.Dir, name) }
+
+func readInside(dir, name string) (_ []byte, err error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	data, err := root.ReadFile(filepath.FromSlash(name))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s", name, cause(err))
+	}
+	return data, nil
 }
 
 // BinaryPath is where a binary stands in the image: in the path of every

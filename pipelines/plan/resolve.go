@@ -67,8 +67,13 @@ func New(ctx context.Context, o Options) (*Plan, error) {
 	if err := r.release(p, images); err != nil {
 		return nil, err
 	}
-	if err := distinct(p.Images); err != nil {
+	if err := r.distinct(p.Images); err != nil {
 		return nil, err
+	}
+	if elsewhere := filepath.Join(src.moduleDir(), ConfigName); data == nil && src.dir != src.moduleDir() {
+		if _, err := os.Stat(elsewhere); err == nil {
+			r.warn("%s is not read, since the source is another folder; name it with --config, or the module with --source and the program with --package", elsewhere)
+		}
 	}
 	if src.Vendor {
 		if file := src.dropsVendor(); file != "" {
@@ -385,10 +390,16 @@ func (r *resolver) certificates(c Image, ip *ImagePlan) error {
 		if !filepath.IsLocal(filepath.FromSlash(file)) {
 			return r.bad("image.certificates.bundle", "%s is outside the source; want mozilla, none or a PEM file of the source", file)
 		}
+		if err := r.checkPEM(file); err != nil {
+			return r.bad("image.certificates.bundle", "%v", err)
+		}
 	}
 	for i, file := range cert.Add {
 		if !filepath.IsLocal(filepath.FromSlash(file)) {
 			return r.bad(fmt.Sprintf("image.certificates.add[%d]", i), "%s is outside the source; copy it into the source", file)
+		}
+		if err := r.checkPEM(file); err != nil {
+			return r.bad(fmt.Sprintf("image.certificates.add[%d]", i), "%v", err)
 		}
 		ip.Certificates = append(ip.Certificates, file)
 	}
@@ -398,6 +409,18 @@ func (r *resolver) certificates(c Image, ip *ImagePlan) error {
 	}
 	return nil
 }
+
+// checkPEM tells whether a file of the source holds certificates alone.
+func (r *resolver) checkPEM(file string) error {
+	data, err := readInside(r.src.dir, file)
+	if err == nil {
+		_, err = image.Certificates(image.NamedPEM{Name: file, PEM: data})
+	}
+	return err
+}
+
+// kernelFolders are mounted over by whoever runs the image.
+var kernelFolders = []string{"/dev", "/proc", "/sys"}
 
 func (r *resolver) assets(c Image, ip *ImagePlan) error {
 	for i, a := range c.Image.Assets {
@@ -418,6 +441,15 @@ func (r *resolver) assets(c Image, ip *ImagePlan) error {
 				return r.bad(fmt.Sprintf("image.assets[%d].owner", i), "%v", err)
 			}
 			asset.UID, asset.GID = owner.UID, owner.GID
+		}
+		for _, dir := range kernelFolders {
+			if to := path.Clean(a.To); to == dir || strings.HasPrefix(to, dir+"/") {
+				return r.bad(fmt.Sprintf("image.assets[%d].to", i), "%s would be hidden: whoever runs the image mounts %s", to, dir)
+			}
+		}
+		// Whatever is wrong with an asset is known before anything is compiled.
+		if _, err := image.Assets(r.src.dir, []image.Asset{asset}); err != nil {
+			return r.bad(fmt.Sprintf("image.assets[%d].from", i), "%v", err)
 		}
 		ip.Assets = append(ip.Assets, asset)
 	}
@@ -520,6 +552,9 @@ func (r *resolver) config(c Image, ip *ImagePlan) error {
 		if strings.Contains(value, "\x00") {
 			return r.bad(joinKey("image.env", key), "holds a zero byte, which no variable can")
 		}
+		if revisionValue.MatchString(value) {
+			r.warn("%s: image.env.%s has {{…}} in it, which stays as it is: only ldflags, labels and annotations are filled in", ip.Name, key)
+		}
 		cfg.Env = append(cfg.Env, key+"="+value)
 	}
 	for i, port := range c.Image.Ports {
@@ -543,6 +578,11 @@ func (r *resolver) config(c Image, ip *ImagePlan) error {
 		if v = path.Clean(v); v == "/" {
 			return r.bad(fmt.Sprintf("image.volumes[%d]", i), "/ holds the program itself; want a folder below it, like /data")
 		}
+		for _, used := range []string{"/" + BinaryPath("x"), "/" + image.CertificatesPath, "/" + image.ZonesPath, "/etc/passwd"} {
+			if used == v || strings.HasPrefix(used, v+"/") {
+				return r.bad(fmt.Sprintf("image.volumes[%d]", i), "a volume on %s would hide what the image has there; want a folder of its own, like /data", v)
+			}
+		}
 		if cfg.Volumes == nil {
 			cfg.Volumes = map[string]struct{}{}
 		}
@@ -550,6 +590,9 @@ func (r *resolver) config(c Image, ip *ImagePlan) error {
 	}
 	return nil
 }
+
+// revisionValue finds what fill would fill in.
+var revisionValue = regexp.MustCompile(`{{\s*\.(Version|Commit|Date)\s*}}`)
 
 // signals are those that can ask a program to end, without their SIG.
 var signals = []string{"HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "PIPE", "ALRM", "TERM", "CONT", "STOP", "TSTP", "WINCH", "PWR"}
@@ -587,6 +630,11 @@ func (r *resolver) publish(_ Image, ip *ImagePlan) error {
 			return r.bad(fmt.Sprintf("publish.tags[%d]", i), "%v", err)
 		}
 	}
+	if ip.Publish.CA != "" {
+		if err := r.checkPEM(ip.Publish.CA); err != nil {
+			return r.bad("publish.ca", "%v", err)
+		}
+	}
 	return nil
 }
 
@@ -622,11 +670,14 @@ const notExact = "%q is no exact release; want one like 1.26.8"
 var exactRelease = regexp.MustCompile(`^1\.[0-9]+(\.[0-9]+|rc[0-9]+|beta[0-9]+)$`)
 
 // distinct refuses images that would get into each other's way.
-func distinct(images []ImagePlan) error {
+func (r *resolver) distinct(images []ImagePlan) error {
 	names := map[string]bool{}
 	for _, ip := range images {
 		if names[ip.Name] {
-			return &ValueError{ConfigName, "name", fmt.Sprintf("two images are named %s; name them apart (images[].name)", ip.Name)}
+			if len(r.opts.Packages) > 1 {
+				return &ValueError{"--package", ip.Name, "two packages give images of this name; build one after the other with --name, or name them in " + ConfigName + " (images)"}
+			}
+			return &ValueError{r.file, "images", fmt.Sprintf("two images are named %s; name them apart (images[].name)", ip.Name)}
 		}
 		names[ip.Name] = true
 	}

@@ -57,13 +57,12 @@ func fetchFailure(f Failure) error { return &FetchError{f} }
 // transport.PushScope or transport.PullScope.
 func connect(ctx context.Context, t *target, action string, failure func(Failure) error, o Options) (*client, error) {
 	c := &client{given: t.given, host: t.host(), repo: t.repo, failure: failure}
-	var err error
-	if c.credentials, err = findCredentials(ctx, t, o); err != nil {
-		return nil, err
-	}
 	roots, err := trust(o.CA)
 	if err != nil {
-		return nil, &UnreachableError{Registry: c.host, Reason: err.Error(), Help: "give a PEM file that begins with -----BEGIN CERTIFICATE-----"}
+		return nil, err
+	}
+	if c.credentials, err = findCredentials(ctx, t, o); err != nil {
+		return nil, err
 	}
 	wire := newWire(o, roots)
 	c.close = wire.CloseIdleConnections
@@ -108,7 +107,8 @@ func connect(ctx context.Context, t *target, action string, failure func(Failure
 	return c, nil
 }
 
-// trust returns the system's authorities and those of some PEM.
+// trust returns the system's authorities and those of some PEM. The error is a
+// *CAError.
 func trust(pem []byte) (*x509.CertPool, error) {
 	if len(pem) == 0 {
 		return nil, nil
@@ -119,7 +119,7 @@ func trust(pem []byte) (*x509.CertPool, error) {
 		roots = x509.NewCertPool()
 	}
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, errors.New("the given certificate authorities hold no certificate")
+		return nil, &CAError{Reason: "hold no PEM certificate"}
 	}
 	return roots, nil
 }

@@ -9,21 +9,15 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 )
 
-// Keychain finds credentials where docker and podman keep them: docker's
-// config.json with its credential stores and helpers (docker-credential-…, which
-// is also how the clouds' registries are logged in to), and where there is no
-// such file podman's auth.json.
-//
-// Unlike everything else here it looks at the environment by itself: HOME,
-// DOCKER_CONFIG, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, XDG_CONFIG_HOME, and PATH
-// for the helpers.
-func Keychain() authn.Keychain { return authn.DefaultKeychain }
-
 // credentials are how a client logs in.
 type credentials struct {
 	auth authn.Authenticator
 	// user may be empty, with a token for one.
 	user string
+	// typed tells that they come from the options and not from the keychain.
+	typed bool
+	// passedOver is where the keychain could not look and found none elsewhere.
+	passedOver string
 	// secrets are what must not be shown.
 	secrets []string
 }
@@ -39,22 +33,28 @@ func findCredentials(ctx context.Context, t *target, o Options) (*credentials, e
 	case o.Username == "" && o.Password != "":
 		return nil, fail("a password without a user", "give --username as well")
 	}
-	auth := authn.Anonymous
+	c := &credentials{auth: authn.Anonymous}
 	switch {
 	case o.Username != "":
-		auth = &authn.Basic{Username: o.Username, Password: o.Password}
+		c.auth = &authn.Basic{Username: o.Username, Password: o.Password}
+		c.typed = true
 	case o.Keychain != nil:
 		found, err := authn.Resolve(ctx, o.Keychain, t.repo)
-		if err != nil {
-			return nil, fail("stored credentials could not be read: "+oneLine(err.Error()), "repair docker's config.json or podman's auth.json, or give --username and its password")
+		var passedOver *passedOverError
+		switch {
+		case errors.As(err, &passedOver):
+			c.passedOver = oneLine(passedOver.Error())
+		case err != nil:
+			return nil, fail("stored credentials could not be read: "+oneLine(err.Error()), "repair that, or give --username and its password")
+		default:
+			c.auth = found
 		}
-		auth = found
 	}
-	config, err := authn.Authorization(ctx, auth)
+	config, err := authn.Authorization(ctx, c.auth)
 	if err != nil {
 		return nil, errors.Join(ctx.Err(), fail("stored credentials could not be read: "+oneLine(err.Error()), "log in again with docker login "+t.host()))
 	}
-	c := &credentials{auth: auth, user: config.Username}
+	c.user = config.Username
 	if c.user == "<token>" { // how docker writes that there is an identity token
 		c.user = ""
 	}

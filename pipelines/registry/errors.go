@@ -34,6 +34,13 @@ func (e *UnreachableError) Error() string {
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
+// CAError says that Options.CA cannot be used. Nothing was asked of a registry.
+type CAError struct{ Reason string }
+
+func (e *CAError) Error() string {
+	return "the certificate authorities (--ca, publish.ca) " + e.Reason + "; give a PEM file that begins with -----BEGIN CERTIFICATE-----"
+}
+
 // AuthError says that a registry does not let somebody in, or not do what they
 // wanted. It never holds a password.
 type AuthError struct {
@@ -67,11 +74,11 @@ func (f *Failure) Error() string { return fmt.Sprintf("%s: %s: %s", f.Repository
 func (f *Failure) Unwrap() error { return f.Err }
 
 // PushError says that an image was not pushed, for a reason that is neither
-// *ReferenceError, *UnreachableError nor *AuthError. No tag was moved.
+// *ReferenceError, *CAError, *UnreachableError nor *AuthError. No tag was moved.
 type PushError struct{ Failure }
 
 // FetchError says that an image was not read, for a reason that is neither
-// *ReferenceError, *UnreachableError, *AuthError nor *PlatformError.
+// *ReferenceError, *CAError, *UnreachableError, *AuthError nor *PlatformError.
 type FetchError struct{ Failure }
 
 // TagError says that the image is in the registry by its digest, and that not
@@ -207,15 +214,25 @@ func (c *client) explainAnswer(doing string, answer *transport.Error) error {
 	}
 	e := &AuthError{Registry: c.host, Repository: c.given, User: c.user, Status: answer.StatusCode}
 	who := "without credentials"
+	if c.passedOver != "" {
+		who += fmt.Sprintf(" (stored ones could not be read: %s)", c.passedOver)
+	}
 	if c.user != "" {
 		who = fmt.Sprintf("as user %q", c.user)
 	} else if len(c.secrets) > 0 {
 		who = "with a stored token"
 	}
 	e.Reason = fmt.Sprintf("registry %s refused to %s %s: %s%s", c.host, doing, who, status, said)
-	e.Help = fmt.Sprintf("log in with docker login %[1]s or podman login %[1]s, or give --username and its password", c.host)
-	if answer.StatusCode == http.StatusForbidden && len(c.secrets) > 0 {
+	forbidden := answer.StatusCode == http.StatusForbidden
+	switch {
+	case c.typed && forbidden:
+		e.Help = "ask for the right to do so, or give another --username and its password"
+	case c.typed:
+		e.Help = "the registry does not accept this user's password; check both, and whether the user may use this repository"
+	case forbidden && len(c.secrets) > 0:
 		e.Help = "ask for the right to do so, or log in as somebody else: docker login " + c.host
+	default:
+		e.Help = fmt.Sprintf("log in with docker login %[1]s or podman login %[1]s, or give --username and its password", c.host)
 	}
 	return e
 }

@@ -37,8 +37,8 @@ type Result struct {
 // back, and then moves the tags to it, one after the other.
 //
 // Whatever fails before the first tag, the end of ctx included, leaves no tag
-// moved. Errors are *ReferenceError (and then nothing was asked of the registry),
-// *UnreachableError, *AuthError, *PushError, *TagError, or wrap ctx's.
+// moved. Errors are *ReferenceError or *CAError (and then nothing was asked of the
+// registry), *UnreachableError, *AuthError, *PushError, *TagError, or wrap ctx's.
 //
 // Layers are streamed: each is opened when its turn comes, once for each attempt,
 // and must give the same bytes every time.
@@ -86,6 +86,17 @@ func Push(ctx context.Context, index v1.ImageIndex, repository string, tags []st
 		}
 	}
 	return &p.result, nil
+}
+
+// Check says, before there is anything to push, whether Push could take these: the
+// repository, the tags, MountFrom and CA. It asks nothing of the registry. The
+// error is a *ReferenceError or a *CAError.
+func Check(repository string, tags []string, o Options) error {
+	if _, err := newTarget(repository, tags, o); err != nil {
+		return err
+	}
+	_, err := trust(o.CA)
+	return err
 }
 
 // push is one push under way.

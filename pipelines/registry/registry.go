@@ -34,7 +34,8 @@ type Options struct {
 	// TLS is still tried first. Loopback addresses (localhost, *.localhost,
 	// 127.0.0.0/8, ::1) may speak plain HTTP without it.
 	PlainHTTP bool
-	// CA is PEM with certificate authorities to trust beside the system's.
+	// CA is PEM with certificate authorities to trust beside the system's; at least
+	// one certificate where it is not empty.
 	CA []byte
 	// MountFrom names repositories of the same registry, in full, whose blobs may
 	// be mounted instead of sent.

@@ -84,6 +84,8 @@ func (s *hostService) Dial(ctx context.Context, network, address string) (net.Co
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
+func (s *hostService) Host() string { return "127.0.0.1" }
+
 func (s *hostService) Done() <-chan struct{} { return s.done }
 
 func (s *hostService) Stop(ctx context.Context) (Exit, error) {

@@ -157,18 +157,31 @@ func (c Case) ask(ctx context.Context, svc Service) error {
 	return nil
 }
 
-// listening waits until the port accepts, and returns the address that does.
+// loopback are the addresses that a program is reached at from inside alone.
+var loopback = []string{"127.0.0.1", "::1"}
+
+// listening waits until the port accepts where others can reach it, and returns
+// the address that does. Where the program shares the host's network, that is
+// the loopback device's.
 func listening(ctx context.Context, svc Service, port int) (string, error) {
 	p := strconv.Itoa(port)
 	again := time.NewTicker(retry)
 	defer again.Stop()
+	hosts := []string{svc.Host()}
+	inside := loopback
+	if slices.Contains(loopback, svc.Host()) {
+		hosts, inside = loopback, nil
+	}
 	for {
-		for _, host := range []string{"127.0.0.1", "::1"} {
-			address := net.JoinHostPort(host, p)
-			if conn, err := svc.Dial(ctx, "tcp", address); err == nil {
-				// Nothing was sent, so closing has nothing to lose.
-				_ = conn.Close()
+		for _, host := range hosts {
+			if address := net.JoinHostPort(host, p); accepts(ctx, svc, address) {
 				return address, nil
+			}
+		}
+		for _, host := range inside {
+			// A program that listens in several places may have come only this far.
+			if accepts(ctx, svc, net.JoinHostPort(host, p)) && !accepts(ctx, svc, net.JoinHostPort(svc.Host(), p)) {
+				return "", fmt.Errorf("listens on port %d of %s alone, where nobody outside of its container reaches it; listen on :%d", port, host, port)
 			}
 		}
 		select {
@@ -183,6 +196,17 @@ func listening(ctx context.Context, svc Service, port int) (string, error) {
 		case <-again.C:
 		}
 	}
+}
+
+// accepts tells whether somebody listens at an address.
+func accepts(ctx context.Context, svc Service, address string) bool {
+	conn, err := svc.Dial(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	// Nothing was sent, so closing has nothing to lose.
+	_ = conn.Close()
+	return true
 }
 
 // endedMeanwhile tells whether the program's end is why a request failed. The

@@ -49,6 +49,9 @@ const MaxOutput = 1 << 20
 
 // Service is an image that runs.
 type Service interface {
+	// Host is the name or address under which others reach the program: not that
+	// of a loopback device, unless the program shares the host's network.
+	Host() string
 	// Dial connects to an address as seen from inside ("tcp", "127.0.0.1:8080").
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 	// Done is closed when the process has ended by itself or was stopped.

@@ -26,5 +26,6 @@ func run(cmd *exec.Cmd) (output, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
+	endGroup(cmd)
 	return output{stdout.Bytes(), stderr.Bytes()}, err
 }

@@ -38,6 +38,9 @@ func (e *Engine) Compile(ctx context.Context, src engine.Source, targets []engin
 			err = errors.Join(err, remove())
 		}
 	}()
+	if err := tc.useTemp(filepath.Join(dir, "tmp")); err != nil {
+		return nil, err
+	}
 	verify, err := e.modules(ctx, tc, src, filepath.Join(dir, "modules"), progress)
 	if err != nil {
 		return nil, err
@@ -155,6 +158,13 @@ func (e *Engine) build(ctx context.Context, tc *toolchain, src engine.Source, t 
 		return "", err
 	}
 	defer unlock()
+	// The go command refuses to replace a file that is no binary, as a full disk
+	// can leave one.
+	if err := engine.CheckStatic(kept, t.Platform); err != nil {
+		if err := os.RemoveAll(kept); err != nil {
+			return "", err
+		}
+	}
 	mod := "readonly"
 	if src.Vendor {
 		mod = "vendor"
@@ -266,9 +276,17 @@ func clean(stderr []byte) string {
 }
 
 // Test runs go vet and go test with the toolchain and caches of Compile.
-func (e *Engine) Test(ctx context.Context, src engine.Source, t engine.Test, progress report.Sink) error {
+func (e *Engine) Test(ctx context.Context, src engine.Source, t engine.Test, progress report.Sink) (err error) {
 	tc, err := e.toolchain(ctx, src, progress)
 	if err != nil {
+		return err
+	}
+	dir, err := e.tempRoot()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := tc.useTemp(dir); err != nil {
 		return err
 	}
 	packages := t.Packages

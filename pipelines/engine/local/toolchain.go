@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +47,7 @@ func (e *Engine) toolchain(ctx context.Context, src engine.Source, progress repo
 	goCommand, err := lookPath("go", e.opts.Environ)
 	if err != nil {
 		return nil, &engine.ToolchainError{Want: src.Go, Err: err,
-			Reason: "the embedded engine compiles with the go command, and there is none in PATH; install Go from https://go.dev/dl/, or use --engine dagger"}
+			Reason: "the embedded engine compiles with the go command, and there is none in PATH; install Go from https://go.dev/dl/"}
 	}
 	var env []string
 	for _, v := range e.opts.Environ {
@@ -73,7 +72,7 @@ func (e *Engine) toolchain(ctx context.Context, src engine.Source, progress repo
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, &engine.ToolchainError{Want: src.Go, Err: err, Reason: "cannot be had here: " + firstLine(out.stderr, err)}
+		return nil, &engine.ToolchainError{Want: src.Go, Err: err, Reason: "cannot be had here: " + reason(out.stderr, err)}
 	}
 	var settings map[string]string
 	if err := json.Unmarshal(out.stdout, &settings); err != nil {
@@ -126,6 +125,13 @@ func (t *toolchain) command(ctx context.Context, dir string, env []string, args 
 	return cmd
 }
 
+// useTemp gives the go command a folder for its temporary files, which whoever
+// made it removes: a go command that is killed leaves them behind.
+func (t *toolchain) useTemp(dir string) error {
+	t.env = append(t.env, "GOTMPDIR="+dir)
+	return os.MkdirAll(dir, 0o755)
+}
+
 func (t *toolchain) zoneinfo() string { return filepath.Join(t.goroot, "lib", "time", "zoneinfo.zip") }
 
 // lookPath is exec.LookPath in the PATH of a given environment.
@@ -145,14 +151,11 @@ func lookPath(name string, environ []string) (string, error) {
 	return "", exec.ErrNotFound
 }
 
-func firstLine(stderr []byte, err error) string {
-	text, _, _ := strings.Cut(strings.TrimSpace(string(stderr)), "\n")
+// reason is what the go command said, in one line.
+func reason(stderr []byte, err error) string {
+	text := clean(stderr)
 	if text == "" {
-		var pathErr *os.PathError
-		if errors.As(err, &pathErr) {
-			return pathErr.Error()
-		}
 		return err.Error()
 	}
-	return strings.TrimPrefix(text, "go: ")
+	return strings.ReplaceAll(strings.TrimPrefix(text, "go: "), "\n", "; ")
 }

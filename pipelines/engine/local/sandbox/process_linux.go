@@ -335,6 +335,14 @@ func (s service) Dial(ctx context.Context, network, address string) (net.Conn, e
 	return s.dial(ctx, network, address)
 }
 
+// Host is the address that is not the loopback device's, see raiseLoopback.
+func (s service) Host() string {
+	if s.task.HostNetwork {
+		return "127.0.0.1"
+	}
+	return outside.String()
+}
+
 // Done is closed when the program has ended.
 func (s service) Done() <-chan struct{} { return s.done }
 

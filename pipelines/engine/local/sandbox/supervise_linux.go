@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path"
@@ -242,7 +243,13 @@ func (d dial) connect() (*os.File, error) {
 	return conn.(interface{ File() (*os.File, error) }).File()
 }
 
-// raiseLoopback switches on the only device that a new network namespace has.
+// outside is a second address of a sandbox's only device, from the block that is
+// for documentation (RFC 5737). What listens on it, or on every address, would be
+// reached from outside in a container; what listens on 127.0.0.1 would not.
+var outside = netip.AddrFrom4([4]byte{192, 0, 2, 2})
+
+// raiseLoopback switches on the only device that a new network namespace has,
+// and gives it the address outside.
 func raiseLoopback() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -254,7 +261,17 @@ func raiseLoopback() error {
 		return err
 	}
 	lo.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo); err != nil {
+		return err
+	}
+	alias, err := unix.NewIfreq("lo:1")
+	if err != nil {
+		return err
+	}
+	if err := alias.SetInet4Addr(outside.AsSlice()); err != nil {
+		return err
+	}
+	return unix.IoctlIfreq(fd, unix.SIOCSIFADDR, alias)
 }
 
 // dropStdio lets go of the program's standard streams, so that whoever reads

@@ -26,6 +26,16 @@ type tree struct {
 	root *os.Root
 	// attrs holds what finish sets. What is not in it was made on the way.
 	attrs map[string]attr
+	// last is kept open because a layer lists the files of a directory one after
+	// the other, and an os.Root looks at every part of a path again each time.
+	last *folder
+}
+
+// folder is an open directory of a tree.
+type folder struct {
+	asked string // a name that resolves to it: as a layer has it, or real
+	real  string // its real path
+	root  *os.Root
 }
 
 // attr is what a file has beside its content.
@@ -47,6 +57,36 @@ func openTree(dir string) (*tree, error) {
 		return nil, err
 	}
 	return &tree{root: root, attrs: map[string]attr{}}, nil
+}
+
+// close closes what is open of the tree. What is in it stays.
+func (t *tree) close() error { return errors.Join(t.leave(), t.root.Close()) }
+
+// open returns the directory at a real path. It stays open until the next call of
+// open, mkdirAll, remove or leave.
+func (t *tree) open(real string) (*os.Root, error) {
+	if t.last != nil && t.last.real == real {
+		return t.last.root, nil
+	}
+	if err := t.leave(); err != nil {
+		return nil, err
+	}
+	root, err := t.root.OpenRoot(real)
+	if err != nil {
+		return nil, err
+	}
+	t.last = &folder{asked: real, real: real, root: root}
+	return root, nil
+}
+
+// leave closes the directory that was opened last.
+func (t *tree) leave() error {
+	if t.last == nil {
+		return nil
+	}
+	root := t.last.root
+	t.last = nil
+	return root.Close()
 }
 
 // resolve follows the symbolic links in name as a program inside would, where an
@@ -91,40 +131,96 @@ func (t *tree) resolve(name string, follow bool) (string, error) {
 
 // mkdirAll makes a directory and its parents, and returns its real path.
 func (t *tree) mkdirAll(name string) (string, error) {
+	if t.last != nil && t.last.asked == name {
+		return t.last.real, nil
+	}
 	real, err := t.resolve(name, true)
 	if err != nil {
 		return "", err
 	}
-	return real, t.root.MkdirAll(real, 0o700)
+	if err := t.root.MkdirAll(real, 0o700); err != nil {
+		return "", err
+	}
+	if _, err := t.open(real); err != nil {
+		return "", err
+	}
+	t.last.asked = name
+	return real, nil
 }
 
-// remove removes a real path and everything below it.
+// remove removes a real path and everything below it, if there is anything.
 func (t *tree) remove(name string) error {
-	maps.DeleteFunc(t.attrs, func(p string, _ attr) bool {
-		return p == name || strings.HasPrefix(p, name+"/")
-	})
-	return t.root.RemoveAll(name)
-}
-
-// write puts a file at a real path, in place of what is there.
-func (t *tree) write(name string, content io.Reader, a attr) (err error) {
-	if err := t.remove(name); err != nil {
+	// The open directory may be below it, or its name may lead through a symbolic
+	// link that goes now.
+	if err := t.leave(); err != nil {
 		return err
 	}
-	f, err := t.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	info, err := t.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if e := f.Close(); err == nil {
-			err = e
+	delete(t.attrs, name)
+	if info.IsDir() {
+		maps.DeleteFunc(t.attrs, func(p string, _ attr) bool { return strings.HasPrefix(p, name+"/") })
+	}
+	return t.root.RemoveAll(name)
+}
+
+// put makes a file of any type at a real path, in place of what is there. The
+// function makes it in its directory, and fails with fs.ErrExist, following no
+// symbolic link, where something has its name: mostly nothing has, and looking
+// first would cost more than the making.
+func (t *tree) put(name string, a attr, create func(dir *os.Root, base string) error) error {
+	try := func() error {
+		dir, err := t.open(path.Dir(name))
+		if err != nil {
+			return err
 		}
-	}()
-	if _, err := io.Copy(f, content); err != nil {
+		return create(dir, path.Base(name))
+	}
+	err := try()
+	if errors.Is(err, fs.ErrExist) {
+		if err := t.remove(name); err != nil {
+			return err
+		}
+		err = try()
+	}
+	if err != nil {
 		return err
 	}
 	t.attrs[name] = a
 	return nil
+}
+
+// mkdir puts a directory at a real path, in place of what is there. A directory
+// that is there stays, with what is in it.
+func (t *tree) mkdir(name string, a attr) error {
+	return t.put(name, a, func(dir *os.Root, base string) error {
+		err := dir.Mkdir(base, 0o700)
+		if errors.Is(err, fs.ErrExist) {
+			if info, e := dir.Lstat(base); e == nil && info.IsDir() {
+				return nil
+			}
+		}
+		return err
+	})
+}
+
+// write puts a regular file at a real path, in place of what is there.
+func (t *tree) write(name string, content io.Reader, a attr) (err error) {
+	var f *os.File
+	err = t.put(name, a, func(dir *os.Root, base string) (err error) {
+		f, err = dir.OpenFile(base, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, content)
+	return errors.Join(err, f.Close())
 }
 
 // read returns a small file that a program inside would find at name.
@@ -158,20 +254,34 @@ func (t *tree) finish(u user, oneID bool) error {
 		}
 		if oneID {
 			a.mode = a.mode&(fs.ModeType|fs.ModeSticky|0o077) | u.class(a)<<6
-		} else if err := t.root.Lchown(name, a.uid, a.gid); err != nil {
-			return fmt.Errorf("owner %d:%d: %w", a.uid, a.gid, err)
 		}
-		if a.mode.Type() == fs.ModeSymlink {
-			continue
-		}
-		if err := t.root.Chtimes(name, a.modTime, a.modTime); err != nil {
-			return err
-		}
-		if err := t.root.Chmod(name, a.mode&^fs.ModeType); err != nil {
-			return err
+		if err := t.set(name, a, !oneID); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// set gives the file at a real path its mode and time, and its owner too if owner
+// is set.
+func (t *tree) set(name string, a attr, owner bool) error {
+	dir, err := t.open(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	base := path.Base(name)
+	if owner {
+		if err := dir.Lchown(base, a.uid, a.gid); err != nil {
+			return fmt.Errorf("owner %d:%d: %w", a.uid, a.gid, err)
+		}
+	}
+	if a.mode.Type() == fs.ModeSymlink {
+		return nil
+	}
+	if err := dir.Chtimes(base, a.modTime, a.modTime); err != nil {
+		return err
+	}
+	return dir.Chmod(base, a.mode&^fs.ModeType)
 }
 
 // class returns the permission bits that apply to u, in the lowest three.
@@ -188,13 +298,17 @@ func (u user) class(a attr) fs.FileMode {
 
 // removeAll removes a directory whatever the modes of what is in it.
 func removeAll(dir string) error {
+	// Root may at once, and so may anyone where the image lets its user write.
+	if err := os.RemoveAll(dir); !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return err
 		}
 		return os.Chmod(name, 0o700)
 	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return err
 	}
 	return os.RemoveAll(dir)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 
@@ -140,23 +141,11 @@ func (t *tree) add(header *tar.Header, content io.Reader, own own) error {
 	a := attrOf(header)
 	switch header.Typeflag {
 	case tar.TypeDir:
-		if info, err := t.root.Lstat(name); err != nil || !info.IsDir() {
-			if err := t.remove(name); err != nil {
-				return err
-			}
-			if err := t.root.Mkdir(name, 0o700); err != nil {
-				return err
-			}
-		}
+		return t.mkdir(name, a)
 	case tar.TypeReg, tar.TypeGNUSparse:
 		return t.write(name, content, a)
 	case tar.TypeSymlink:
-		if err := t.remove(name); err != nil {
-			return err
-		}
-		if err := t.root.Symlink(header.Linkname, name); err != nil {
-			return err
-		}
+		return t.put(name, a, func(dir *os.Root, base string) error { return dir.Symlink(header.Linkname, base) })
 	case tar.TypeLink:
 		return t.link(header.Linkname, name)
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
@@ -164,8 +153,6 @@ func (t *tree) add(header *tar.Header, content io.Reader, own own) error {
 	default:
 		return fmt.Errorf("unknown type %q of entry", header.Typeflag)
 	}
-	t.attrs[name] = a
-	return nil
 }
 
 // link makes a hard link at a real path.
@@ -188,14 +175,8 @@ func (t *tree) link(target, name string) error {
 	if strings.HasPrefix(target, name+"/") {
 		return fmt.Errorf("the link replaces the directory of its target %s", target)
 	}
-	if err := t.remove(name); err != nil {
-		return err
-	}
-	if err := t.root.Link(target, name); err != nil {
-		return err
-	}
-	t.attrs[name] = t.attrs[target]
-	return nil
+	// Link takes both names from one os.Root, so it is not the directory's.
+	return t.put(name, t.attrs[target], func(*os.Root, string) error { return t.root.Link(target, name) })
 }
 
 // hide takes away a path of the layers below, and what is in it.

@@ -31,7 +31,7 @@ func unpacked(t *testing.T, layers ...v1.Layer) (*tree, map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = tree.root.Close() })
+	t.Cleanup(func() { _ = tree.close() })
 	if err := tree.unpack(t.Context(), image(t, v1.Config{}, runtime.GOARCH, layers...)); err != nil {
 		t.Fatal(err)
 	}
