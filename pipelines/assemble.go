@@ -19,7 +19,6 @@ import (
 	"github.com/slipway-dev/slipway/pipelines/image"
 	"github.com/slipway-dev/slipway/pipelines/plan"
 	"github.com/slipway-dev/slipway/pipelines/platform"
-	"github.com/slipway-dev/slipway/pipelines/registry"
 	"github.com/slipway-dev/slipway/pipelines/report"
 )
 
@@ -38,7 +37,15 @@ type part struct {
 
 // assemble puts one image together, its platforms side by side.
 func assemble(ctx context.Context, p *plan.Plan, ip plan.ImagePlan, compiled *engine.Compiled, binaries []string, o Options) (*Image, error) {
-	shared, err := sharedParts(ctx, p, ip, compiled, o)
+	bases, err := baseImages(ctx, ip, o)
+	if err != nil {
+		return nil, err
+	}
+	below, err := baseFolders(bases)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := sharedParts(ctx, p, ip, compiled, below, o)
 	if err != nil {
 		return nil, err
 	}
@@ -49,14 +56,7 @@ func assemble(ctx context.Context, p *plan.Plan, ip plan.ImagePlan, compiled *en
 	for i, pf := range ip.Platforms {
 		group.Go(func() error {
 			step := o.Progress.Start("assemble", label(p, ip), platform.String(pf))
-			// A base image is read when its layers are wanted, long after this group
-			// has ended: it lives with the context of the whole build.
-			base, err := baseImage(ctx, ip, pf, o)
-			if err != nil {
-				step.End("", err)
-				return err
-			}
-			v, size, err := assembleVariant(groupCtx, ip, pf, base, binaries[i*perPlatform:(i+1)*perPlatform], shared, o)
+			v, size, err := assembleVariant(groupCtx, ip, pf, bases[i], below, binaries[i*perPlatform:(i+1)*perPlatform], shared, o)
 			step.End(report.Bytes(size), err)
 			img.Variants[i] = v
 			return err
@@ -86,12 +86,12 @@ func label(p *plan.Plan, ip plan.ImagePlan) string {
 
 // sharedParts makes the layers that are the same on every platform: the base
 // layer, the same blob for every program too, and the image's own files.
-func sharedParts(ctx context.Context, p *plan.Plan, ip plan.ImagePlan, compiled *engine.Compiled, o Options) ([]part, error) {
+func sharedParts(ctx context.Context, p *plan.Plan, ip plan.ImagePlan, compiled *engine.Compiled, below folders, o Options) ([]part, error) {
 	base, err := baseFiles(p, ip, compiled)
 	if err != nil {
 		return nil, err
 	}
-	own, err := ownFiles(p, ip)
+	own, err := ownFiles(p, ip, below)
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +103,12 @@ func sharedParts(ctx context.Context, p *plan.Plan, ip plan.ImagePlan, compiled 
 		if len(l.files) == 0 {
 			continue
 		}
-		layer, err := o.Store.Layer(ctx, l.title, l.files, ip.Created)
+		files := below.keep(l.files)
+		layer, err := o.Store.Layer(ctx, l.title, files, ip.Created)
 		if err != nil {
 			return nil, fmt.Errorf("%s layer: %w", l.title, err)
 		}
-		parts = append(parts, part{layer, l.files})
+		parts = append(parts, part{layer, files})
 	}
 	return parts, nil
 }
@@ -149,7 +150,7 @@ func baseFiles(p *plan.Plan, ip plan.ImagePlan, compiled *engine.Compiled) ([]im
 
 // ownFiles are what this image has beside its binaries: its user's accounts,
 // /tmp, the folders that its config names, and the assets.
-func ownFiles(p *plan.Plan, ip plan.ImagePlan) ([]image.File, error) {
+func ownFiles(p *plan.Plan, ip plan.ImagePlan, below folders) ([]image.File, error) {
 	files, err := image.Assets(p.Dir, ip.Assets)
 	if err != nil {
 		return nil, err
@@ -165,7 +166,8 @@ func ownFiles(p *plan.Plan, ip plan.ImagePlan) ([]image.File, error) {
 		have[f.Path] = true
 	}
 	folder := func(name string, uid, gid int) {
-		if name = strings.Trim(name, "/"); name != "" && !have[name] {
+		name = strings.Trim(name, "/")
+		if _, ok := below[name]; name != "" && !have[name] && !ok {
 			have[name] = true
 			files = append(files, image.File{Path: name, Mode: fs.ModeDir | 0o755, UID: uid, GID: gid})
 		}
@@ -180,15 +182,7 @@ func ownFiles(p *plan.Plan, ip plan.ImagePlan) ([]image.File, error) {
 	return files, nil
 }
 
-// baseImage is the image to build on; nil is scratch.
-func baseImage(ctx context.Context, ip plan.ImagePlan, pf v1.Platform, o Options) (v1.Image, error) {
-	if ip.Base == "" {
-		return nil, nil
-	}
-	return registry.Base(ctx, ip.Base, pf, o.Registry)
-}
-
-func assembleVariant(ctx context.Context, ip plan.ImagePlan, pf v1.Platform, base v1.Image, binaries []string, shared []part, o Options) (*Variant, int64, error) {
+func assembleVariant(ctx context.Context, ip plan.ImagePlan, pf v1.Platform, base v1.Image, below folders, binaries []string, shared []part, o Options) (*Variant, int64, error) {
 	v := &Variant{Platform: pf}
 	var files []image.File
 	for i, path := range binaries {
@@ -208,6 +202,7 @@ func assembleVariant(ctx context.Context, ip plan.ImagePlan, pf v1.Platform, bas
 		files = append(files, f)
 		v.Binaries = append(v.Binaries, Binary{Path: "/" + f.Path, Size: f.Size, SHA256: sum})
 	}
+	files = below.keep(files)
 	layer, err := o.Store.Layer(ctx, "program", files, ip.Created)
 	if err != nil {
 		return nil, 0, fmt.Errorf("program layer: %w", err)

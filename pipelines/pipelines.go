@@ -87,7 +87,13 @@ type Variant struct {
 // Build compiles, assembles and audits. A source that does not build is an
 // *engine.CompileError, an image that should not leave the house an
 // *audit.Error.
+//
+// What is built on a base image reads the base's layers under ctx, so ctx has to
+// last as long as the result is used.
 func Build(ctx context.Context, p *plan.Plan, o Options) (_ *Built, err error) {
+	if o.Engine == nil || o.Store == nil {
+		return nil, errors.New("pipelines.Build: Options want an Engine and a Store")
+	}
 	if o.Jobs <= 0 {
 		o.Jobs = runtime.NumCPU()
 	}
@@ -153,16 +159,23 @@ type To struct {
 // Publish pushes every image by digest, reads it back, and then moves the tags.
 // Nothing unproved is published: what Prove has not seen is proved first.
 func (b *Built) Publish(ctx context.Context, to To) error {
-	all, err := destinations(b.plan, to)
+	all, err := destinations(b.plan, to, b.opts.Registry)
 	if err != nil {
 		return err
 	}
 	if err := b.ensureProved(ctx); err != nil {
 		return err
 	}
+	// No tag moves before everything is there.
+	if len(b.Images) > 1 {
+		for i, img := range b.Images {
+			if _, err := registry.Push(ctx, img.Index, all[i].repository, nil, b.reporting(img, all[i])); err != nil {
+				return err
+			}
+		}
+	}
 	for i, img := range b.Images {
-		d := all[i]
-		result, err := registry.Push(ctx, img.Index, d.repository, d.tags, b.registryOptions(img, d))
+		result, err := registry.Push(ctx, img.Index, all[i].repository, all[i].tags, b.reporting(img, all[i]))
 		if err != nil {
 			return err
 		}

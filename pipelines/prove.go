@@ -114,10 +114,12 @@ func (b *Built) judge() error {
 				}
 			}
 		}
-		img.proved = true
 	}
 	if len(e.Failures) > 0 {
 		return e
+	}
+	for _, img := range b.Images {
+		img.proved = true
 	}
 	for _, img := range b.Images {
 		if ran, reason := img.ran(); !ran {

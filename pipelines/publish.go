@@ -17,25 +17,28 @@ import (
 type destination struct {
 	repository string
 	tags       []string
-	ca         []byte
+	options    registry.Options
 }
 
-// CheckTo says before anything is built whether a plan's images can go there.
-func CheckTo(p *plan.Plan, to To) error {
-	_, err := destinations(p, to)
+// CheckTo says before anything is built whether a plan's images can go there,
+// as far as that can be said without asking the registry.
+func CheckTo(p *plan.Plan, to To, o registry.Options) error {
+	_, err := destinations(p, to, o)
 	return err
 }
 
 // destinations settles where every image of a plan goes.
-func destinations(p *plan.Plan, to To) ([]destination, error) {
+func destinations(p *plan.Plan, to To, o registry.Options) ([]destination, error) {
 	place := p.Config
 	if place == "" {
 		place = plan.ConfigName
 	}
 	var all []destination
 	for _, ip := range p.Images {
-		d := destination{repository: ip.Publish.To}
+		d, ca := destination{repository: ip.Publish.To}, []byte(nil)
 		switch {
+		case to.Repository == "" && ip.Publish.To != "" && sharesTo(p, ip):
+			d.repository = ip.Publish.To + "/" + ip.Name
 		case to.Repository != "" && len(p.Images) > 1:
 			d.repository = to.Repository + "/" + ip.Name
 		case to.Repository != "":
@@ -44,20 +47,16 @@ func destinations(p *plan.Plan, to To) ([]destination, error) {
 		if d.repository == "" {
 			return nil, &plan.ValueError{Place: place, Key: "publish.to", Problem: "no repository to publish to; name one, or give --to"}
 		}
-		if err := registry.CheckRepository(d.repository); err != nil {
-			return nil, err
-		}
 		d.tags = slices.Concat(ip.Publish.Tags, to.Tags)
-		for _, tag := range d.tags {
-			if err := registry.CheckTag(tag); err != nil {
-				return nil, err
-			}
-		}
 		if ip.Publish.CA != "" {
 			var err error
-			if d.ca, err = p.ReadFile(ip.Publish.CA); err != nil {
+			if ca, err = p.ReadFile(ip.Publish.CA); err != nil {
 				return nil, &plan.ValueError{Place: place, Key: "publish.ca", Problem: err.Error()}
 			}
+		}
+		d.options = registryOptions(o, ip, ca)
+		if err := registry.Check(d.repository, d.tags, d.options); err != nil {
+			return nil, err
 		}
 		for _, other := range all {
 			if other.repository == d.repository {
@@ -69,21 +68,35 @@ func destinations(p *plan.Plan, to To) ([]destination, error) {
 	return all, nil
 }
 
+// sharesTo tells whether another image names the same repository, as images do
+// that inherit it.
+func sharesTo(p *plan.Plan, ip plan.ImagePlan) bool {
+	for _, other := range p.Images {
+		if other.Name != ip.Name && other.Publish.To == ip.Publish.To {
+			return true
+		}
+	}
+	return false
+}
+
 // registryOptions are how one image's registry is talked to.
-func (b *Built) registryOptions(img *Image, d destination) registry.Options {
-	o := b.opts.Registry
-	p := img.Plan.Publish
-	o.PlainHTTP = o.PlainHTTP || p.PlainHTTP
-	o.MountFrom = slices.Concat(o.MountFrom, p.MountFrom)
-	o.CA = slices.Concat(o.CA, d.ca)
-	o.Image, o.Progress = label(b.plan, img.Plan), b.opts.Progress
+func registryOptions(o registry.Options, ip plan.ImagePlan, ca []byte) registry.Options {
+	o.PlainHTTP = o.PlainHTTP || ip.Publish.PlainHTTP
+	o.MountFrom = slices.Concat(o.MountFrom, ip.Publish.MountFrom)
+	o.CA = slices.Concat(o.CA, ca)
 	return o
+}
+
+// reporting makes a destination's pushes tell what they do.
+func (b *Built) reporting(img *Image, d destination) registry.Options {
+	d.options.Image, d.options.Progress = label(b.plan, img.Plan), b.opts.Progress
+	return d.options
 }
 
 // DryRun does all that Publish does but push: it proves the images, asks the
 // registry what it has, and says in the progress what would be sent.
 func (b *Built) DryRun(ctx context.Context, to To) error {
-	all, err := destinations(b.plan, to)
+	all, err := destinations(b.plan, to, b.opts.Registry)
 	if err != nil {
 		return err
 	}
@@ -92,7 +105,7 @@ func (b *Built) DryRun(ctx context.Context, to To) error {
 	}
 	for i, img := range b.Images {
 		d := all[i]
-		preview, err := registry.DryRun(ctx, img.Index, d.repository, d.tags, b.registryOptions(img, d))
+		preview, err := registry.DryRun(ctx, img.Index, d.repository, d.tags, b.reporting(img, d))
 		if err != nil {
 			return err
 		}

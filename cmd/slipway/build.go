@@ -130,9 +130,15 @@ func (f *buildFlags) build(cmd *cobra.Command, e *edge) error {
 		return err
 	}
 	s.options.RequireSmoke = f.requireSmoke
-	destinations, err := toRegistries(registries)
+	destinations, err := toRegistries(registries, nil)
 	if err != nil {
 		return err
+	}
+	s.options.Registry.Host = loginHost(s.plan, destinations)
+	for _, to := range destinations {
+		if err := pipelines.CheckTo(s.plan, to, s.options.Registry); err != nil {
+			return err
+		}
 	}
 	built, err := pipelines.Build(ctx, s.plan, s.options)
 	if err != nil {

@@ -78,7 +78,8 @@ func (f *sourceFlags) mapping(fs *pflag.FlagSet, name, usage string, path ...str
 func (f *sourceFlags) options(cmd *cobra.Command, e *edge) (plan.Options, error) {
 	o := plan.Options{
 		Source: f.source, Config: f.config, Packages: f.packages, Images: f.images,
-		Revision: plan.Revision{Version: f.version, Commit: f.revision},
+		NoWorkspace: e.env("GOWORK") == "off",
+		Revision:    plan.Revision{Version: f.version, Commit: f.revision},
 	}
 	for _, flag := range f.configured {
 		source := "--" + flag.name

@@ -30,8 +30,9 @@ const (
 
 // run is the whole program: nothing below it looks at the process it is in.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends slipway at once
 	e := &edge{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ}
 	cmd := newRoot(e)
 	cmd.SetArgs(args)
@@ -59,7 +60,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func exitCode(err error) int {
 	if is[usageError](err) || is[*plan.SourceError](err) || is[*plan.ValueError](err) ||
 		is[plan.ConfigErrors](err) || is[*plan.ConfigError](err) || is[*platform.Error](err) ||
-		is[*image.OutputError](err) || is[*image.AssetError](err) || is[*registry.ReferenceError](err) {
+		is[*image.OutputError](err) || is[*image.AssetError](err) || is[*registry.ReferenceError](err) || is[*registry.CAError](err) {
 		return exitUsage
 	}
 	return exitFailed

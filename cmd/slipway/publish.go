@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/slipway-dev/slipway/pipelines"
 	"github.com/slipway-dev/slipway/pipelines/image"
+	"github.com/slipway-dev/slipway/pipelines/plan"
 	"github.com/slipway-dev/slipway/pipelines/registry"
 )
 
@@ -62,8 +64,9 @@ func (f *registryFlags) apply(e *edge, o *registry.Options) error {
 	return nil
 }
 
-// toRegistries makes destinations of outputs docker://REPOSITORY[:TAG].
-func toRegistries(outputs []image.Output) ([]pipelines.To, error) {
+// toRegistries makes destinations of outputs docker://REPOSITORY[:TAG], each with
+// the tags that all of them get.
+func toRegistries(outputs []image.Output, tags []string) ([]pipelines.To, error) {
 	var all []pipelines.To
 	for _, out := range outputs {
 		repository, tag := out.Reference, ""
@@ -73,13 +76,28 @@ func toRegistries(outputs []image.Output) ([]pipelines.To, error) {
 		if err := registry.CheckRepository(repository); err != nil {
 			return nil, err
 		}
-		to := pipelines.To{Repository: repository}
+		to := pipelines.To{Repository: repository, Tags: slices.Clone(tags)}
 		if tag != "" {
-			to.Tags = []string{tag}
+			to.Tags = append(to.Tags, tag)
 		}
 		all = append(all, to)
 	}
 	return all, nil
+}
+
+// loginHost is the registry that --username is for: the first that is published
+// to. A base image's registry is none of its business.
+func loginHost(p *plan.Plan, destinations []pipelines.To) string {
+	for _, to := range destinations {
+		repository := to.Repository
+		if repository == "" && len(p.Images) > 0 {
+			repository = p.Images[0].Publish.To
+		}
+		if host, _, ok := strings.Cut(repository, "/"); ok {
+			return host
+		}
+	}
+	return ""
 }
 
 type publishFlags struct {
@@ -128,7 +146,7 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 	if err != nil {
 		return err
 	}
-	destinations, err := toRegistries(registries)
+	destinations, err := toRegistries(registries, f.tags)
 	if err != nil {
 		return err
 	}
@@ -139,8 +157,9 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 	if f.to != "" || len(destinations) == 0 {
 		destinations = append([]pipelines.To{{Repository: f.to, Tags: f.tags}}, destinations...)
 	}
+	s.options.Registry.Host = loginHost(s.plan, destinations)
 	for _, to := range destinations {
-		if err := pipelines.CheckTo(s.plan, to); err != nil {
+		if err := pipelines.CheckTo(s.plan, to, s.options.Registry); err != nil {
 			return err
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +19,8 @@ import (
 // Rule names what a finding is about.
 type Rule string
 
-// The rules. Those of Allowable can be meant, and then be allowed.
+// The rules. What root, shell, setuid, credentials and writable find can be
+// meant, and then be allowed.
 const (
 	RuleRoot        Rule = "root"        // the program runs as root, or as a name that cannot be told from it
 	RuleShell       Rule = "shell"       // there is a shell, or a program that holds one
@@ -31,11 +31,6 @@ const (
 	RuleDevice      Rule = "device"      // a device, a pipe or anything else that is no file, folder or link
 	RuleSize        Rule = "size"        // the image weighs more than its budget
 )
-
-// Allowable lists the rules that a policy may allow to be broken.
-func Allowable() []Rule {
-	return []Rule{RuleRoot, RuleShell, RuleSetuid, RuleCredentials, RuleWritable}
-}
 
 // Finding is one thing that should not be so.
 type Finding struct {
@@ -85,6 +80,12 @@ func Image(img v1.Image, p Policy) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Listed(img, entries, p)
+}
+
+// Listed is Image for who has the image's entries from image.List already: they
+// are not read a second time.
+func Listed(img v1.Image, entries []image.Entry, p Policy) ([]Finding, error) {
 	config, err := img.ConfigFile()
 	if err != nil {
 		return nil, err
@@ -260,15 +261,12 @@ var secretNames = []string{
 // secretPaths end the paths of such files where the name alone says little.
 var secretPaths = []string{"/.aws/credentials", "/.docker/config.json", "/.kube/config", "/.config/gh/hosts.yml", "/.config/gcloud/application_default_credentials.json"}
 
-// privateKey begins a key in PEM (RFC 7468) or in OpenPGP's armour (RFC 9580).
-var privateKey = regexp.MustCompile(`-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----`)
-
 func credential(e image.Entry) string {
 	if e.Type != tar.TypeReg {
 		return ""
 	}
 	switch name := path.Base(e.Path); {
-	case privateKey.Match(e.Head):
+	case e.PrivateKey:
 		return "holds a private key"
 	case slices.Contains(secretNames, name), strings.HasPrefix(name, ".env."):
 		return "is where credentials are kept"

@@ -23,6 +23,9 @@ import (
 	"github.com/slipway-dev/slipway/pipelines/image"
 )
 
+// allowable are the rules that plan lets a policy allow.
+var allowable = []audit.Rule{audit.RuleRoot, audit.RuleShell, audit.RuleSetuid, audit.RuleCredentials, audit.RuleWritable}
+
 var amd64 = v1.Platform{OS: "linux", Architecture: "amd64"}
 
 // build makes an image of layers of files over a base, run by a user.
@@ -171,6 +174,8 @@ func TestEntries(t *testing.T) {
 		{image.Bytes("id", 0o600, pemKey("OPENSSH PRIVATE KEY")), audit.RuleCredentials, key},
 		{image.Bytes("id", 0o600, pemKey("ENCRYPTED PRIVATE KEY")), audit.RuleCredentials, key},
 		{image.Bytes("id", 0o600, pemKey("PGP PRIVATE KEY BLOCK")), audit.RuleCredentials, key},
+		{image.Bytes("late", 0o600, append(bytes.Repeat([]byte("# a comment\n"), 10_000), pemKey("PRIVATE KEY")...)), audit.RuleCredentials, key},
+		{image.Bytes("tls", 0o755, append([]byte("\x7fELF"), pemKey("PRIVATE KEY")...)), audit.RuleCredentials, ""},
 		{image.Bytes("id.pub", 0o644, pemKey("PUBLIC KEY")), audit.RuleCredentials, ""},
 		{image.Bytes("doc", 0o644, []byte("how to make a PRIVATE KEY")), audit.RuleCredentials, ""},
 		{image.Bytes("app/.env", 0o644, nil), audit.RuleCredentials, kept},
@@ -204,7 +209,7 @@ func TestSetuid(t *testing.T) {
 
 func TestDevices(t *testing.T) {
 	img := foreign(t, tar.Header{Name: "dev/null", Typeflag: tar.TypeChar, Mode: 0o600}, tar.Header{Name: "dev/pipe", Typeflag: tar.TypeFifo})
-	check(t, "devices cannot be allowed", found(t, img, audit.Policy{Allow: audit.Allowable()}),
+	check(t, "devices cannot be allowed", found(t, img, audit.Policy{Allow: allowable}),
 		"device: /dev/null is no file, folder or link", "device: /dev/pipe is no file, folder or link")
 }
 
@@ -241,7 +246,7 @@ func TestExpected(t *testing.T) {
 			"unexpected: /usr/local/bin/hello was not asked for", "unexpected: /usr/local/bin/hello is missing",
 		}},
 	} {
-		check(t, what, found(t, img, audit.Policy{Own: test.own, Allow: audit.Allowable()}), test.want...)
+		check(t, what, found(t, img, audit.Policy{Own: test.own, Allow: allowable}), test.want...)
 	}
 }
 
@@ -276,7 +281,7 @@ func TestSize(t *testing.T) {
 	}
 	check(t, "no bound", found(t, img, audit.Policy{}))
 	check(t, "within its bound", found(t, img, audit.Policy{MaxSize: size}))
-	check(t, "beyond its bound, which cannot be allowed", found(t, img, audit.Policy{MaxSize: size - 1, Allow: audit.Allowable()}),
+	check(t, "beyond its bound, which cannot be allowed", found(t, img, audit.Policy{MaxSize: size - 1, Allow: allowable}),
 		fmt.Sprintf("size: the image weighs %d bytes compressed, its budget (maxSize) is %d", size, size-1))
 }
 
@@ -290,6 +295,23 @@ func TestError(t *testing.T) {
 type broken struct{ v1.Image }
 
 func (broken) Layers() ([]v1.Layer, error) { return nil, errors.New("the registry is away") }
+
+// TestListed has the entries already, and reads no layer to audit them.
+func TestListed(t *testing.T) {
+	img := build(t, nil, "1:1", []image.File{image.Bytes("bin/sh", 0o755, nil)})
+	entries, err := image.List(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := audit.Image(img, audit.Policy{})
+	if err != nil || len(want) != 1 {
+		t.Fatalf("the image gives %v, %v", want, err)
+	}
+	got, err := audit.Listed(broken{img}, entries, audit.Policy{})
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v: %s", err, diff)
+	}
+}
 
 func TestImageThatCannotBeRead(t *testing.T) {
 	if _, err := audit.Image(broken{build(t, nil, "1:1", program())}, audit.Policy{}); err == nil || !strings.Contains(err.Error(), "the registry is away") {

@@ -42,7 +42,8 @@ func (e *AssetError) Error() string {
 // folder is ever read: symbolic links that leave it are refused, and so are
 // devices, sockets, pipes and setuid or setgid bits. A link that stays within
 // its asset remains a link; one that leads elsewhere in the source is replaced
-// by what it names. Folders named .git and .slipway are left out.
+// by what it names. Anything named .git or .slipway in a folder is left out: a
+// .git may be a file as well, as in a worktree, which names a path of the machine.
 func Assets(source string, assets []Asset) ([]File, error) {
 	root, err := os.OpenRoot(source)
 	if err != nil {
@@ -151,7 +152,7 @@ func (w *walk) addFolder(name, to string, above []fs.FileInfo) error {
 		return w.fail(name, err)
 	}
 	for _, entry := range entries {
-		if entry.IsDir() && (entry.Name() == ".git" || entry.Name() == ".slipway") {
+		if entry.Name() == ".git" || entry.Name() == ".slipway" {
 			continue
 		}
 		child, dest := path.Join(name, entry.Name()), path.Join(to, entry.Name())

@@ -43,7 +43,7 @@ func TestAssets(t *testing.T) {
 	dir := source(t, map[string]string{
 		"templates/index.html": "index", "templates/deep/part.html": "part", "templates/alias.html": "-> index.html",
 		"templates/shared.css": "-> ../static/style.css", "static/style.css": "style", "run.sh": "run", ".git/config": "secret",
-		"templates/.git/config": "secret",
+		"templates/.git/config": "secret", "templates/deep/.git": "gitdir: /home/me/hello/.git/worktrees/deep", "templates/deep/.slipway": "-> part.html",
 	})
 	if err := os.Chmod(filepath.Join(dir, "run.sh"), 0o700); err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/x509roots/fallback/bundle"
@@ -124,6 +125,9 @@ func Zones(zoneinfo string) ([]File, error) {
 	defer func() { _ = z.Close() }()
 	var files []File
 	first := map[[sha256.Size]byte]string{}
+	// Which of two equal files is the original follows their names, not their
+	// order in the zip, so that all toolchains with the same zones agree.
+	slices.SortFunc(z.File, func(a, b *zip.File) int { return strings.Compare(a.Name, b.Name) })
 	for _, entry := range z.File {
 		if strings.HasSuffix(entry.Name, "/") {
 			continue

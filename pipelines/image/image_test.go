@@ -298,15 +298,43 @@ func TestListReadsEveryLayer(t *testing.T) {
 	}
 	var got []string
 	for _, e := range entries {
-		got = append(got, fmt.Sprint(e.Layer, " ", e.Mode, " ", e.Path, " ", e.Size, " ", len(e.Head), " ", e.Link))
+		got = append(got, fmt.Sprint(e.Layer, " ", e.Mode, " ", e.Path, " ", e.Size, " ", e.PrivateKey, " ", e.Link))
 	}
 	want := []string{
-		"0 drwxr-xr-x /etc 0 0 ", "0 -rw-r--r-- /etc/a 0 0 ", "1 drwxr-xr-x /etc 0 0 ", "1 -rw-r--r-- /etc/b 0 0 ",
-		"2 drwxr-xr-x /a 0 0 ", "2 -rw------- /a/big 100000 65536 ", "2 dtrwxrwxrwx /tmp 0 0 ", "2 -rw------- /z 0 0 a/big",
+		"0 drwxr-xr-x /etc 0 false ", "0 -rw-r--r-- /etc/a 0 false ", "1 drwxr-xr-x /etc 0 false ", "1 -rw-r--r-- /etc/b 0 false ",
+		"2 drwxr-xr-x /a 0 false ", "2 -rw------- /a/big 100000 false ", "2 dtrwxrwxrwx /tmp 0 false ", "2 -rw------- /z 0 false a/big",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// TestListKeepsNoContent lists 16 MiB of files: what is kept of them has to be
+// far less, or an image of many files would not fit into memory.
+func TestListKeepsNoContent(t *testing.T) {
+	var files []image.File
+	for i := range 256 {
+		content := make([]byte, 64<<10)
+		files = append(files, image.Bytes(fmt.Sprint(i), 0o644, content))
+	}
+	img := assemble(t, image.Spec{Platform: parse(t, "linux/amd64"), Layers: []*image.Layer{layer(t, newStore(t), files...)}})
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	entries, err := image.List(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := heap()
+	if after > before+4<<20 {
+		t.Errorf("%d entries keep %d bytes", len(entries), after-before)
+	}
+	runtime.KeepAlive(files)
+	runtime.KeepAlive(entries)
 }
 
 // A tiny image of one file has the same digest on every machine.

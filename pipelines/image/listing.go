@@ -2,11 +2,14 @@ package image
 
 import (
 	"archive/tar"
+	"bytes"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
+	"regexp"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -25,14 +28,16 @@ type Entry struct {
 	Size int64
 	// Link is the target of a symbolic or hard link.
 	Link string
-	// Head is the beginning of a regular file's content, at most 64 KiB, by
-	// which its kind can be told.
-	Head []byte
+	// PrivateKey says that the first MiB of a regular file holds a private key, in
+	// PEM (RFC 7468) or in OpenPGP's armour (RFC 9580). Programs, which may hold
+	// examples of both, are not looked into.
+	PrivateKey bool
 }
 
-// headSize is how much of a file is kept in an Entry: all of a key or of a file
-// with a certificate before it, and little of a program.
-const headSize = 64 << 10
+// searched is how much of a file is searched for a private key, in bytes.
+const searched = 1 << 20
+
+var privateKey = regexp.MustCompile(`-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----`)
 
 // List reads every entry of every layer of an image, in the layers' order.
 func List(img v1.Image) ([]Entry, error) {
@@ -40,9 +45,12 @@ func List(img v1.Image) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []Entry
+	var (
+		all []Entry
+		buf bytes.Buffer // one for all files: an image may have many
+	)
 	for i, l := range layers {
-		entries, err := listLayer(l, i)
+		entries, err := listLayer(l, i, &buf)
 		if err != nil {
 			return nil, fmt.Errorf("layer %d: %w", i, err)
 		}
@@ -51,7 +59,7 @@ func List(img v1.Image) ([]Entry, error) {
 	return all, nil
 }
 
-func listLayer(l v1.Layer, index int) (entries []Entry, err error) {
+func listLayer(l v1.Layer, index int, buf *bytes.Buffer) (entries []Entry, err error) {
 	r, err := l.Uncompressed()
 	if err != nil {
 		return nil, err
@@ -70,12 +78,26 @@ func listLayer(l v1.Layer, index int) (entries []Entry, err error) {
 			Layer: index, Path: path.Clean("/" + h.Name), Type: h.Typeflag, Mode: h.FileInfo().Mode(),
 			UID: h.Uid, GID: h.Gid, Size: h.Size, Link: h.Linkname,
 		}
-		if h.Typeflag == tar.TypeReg && h.Size > 0 {
-			e.Head = make([]byte, min(headSize, h.Size))
-			if _, err := io.ReadFull(tr, e.Head); err != nil {
+		if h.Typeflag == tar.TypeReg {
+			if e.PrivateKey, err = holdsPrivateKey(tr, buf); err != nil {
 				return nil, err
 			}
 		}
 		entries = append(entries, e)
 	}
+}
+
+// holdsPrivateKey searches the beginning of a file, which it reads into buf.
+func holdsPrivateKey(r io.Reader, buf *bytes.Buffer) (bool, error) {
+	buf.Reset()
+	if _, err := io.CopyN(buf, r, int64(len(elf.ELFMAG))); err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	if buf.String() == elf.ELFMAG {
+		return false, nil
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(r, searched-int64(buf.Len()))); err != nil {
+		return false, err
+	}
+	return privateKey.Match(buf.Bytes()), nil
 }

@@ -3,6 +3,7 @@ package image
 import (
 	"archive/tar"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -51,13 +52,21 @@ func (o Output) String() string {
 	return o.Transport + ":" + o.Path
 }
 
-// OutputError says that an output is not understood, or cannot be written.
+// OutputError says that an output is not understood, or cannot be written or read.
 type OutputError struct {
 	Output string
 	Reason string
+	// Reading says that the output is an image that was to be read.
+	Reading bool
 }
 
-func (e *OutputError) Error() string { return fmt.Sprintf("output %q: %s", e.Output, e.Reason) }
+func (e *OutputError) Error() string {
+	what := "output"
+	if e.Reading {
+		what = "image"
+	}
+	return fmt.Sprintf("%s %q: %s", what, e.Output, e.Reason)
+}
 
 // ParseOutput reads oci:DIR[:REFERENCE], oci-archive:FILE[:REFERENCE],
 // docker-archive:FILE[:REFERENCE] or docker://REPOSITORY[:TAG].
@@ -65,12 +74,12 @@ func ParseOutput(s string) (Output, error) {
 	transport, rest, ok := strings.Cut(s, ":")
 	known := []string{TransportOCI, TransportOCIArchive, TransportDockerArchive, TransportDocker}
 	if !ok || !slices.Contains(known, transport) {
-		return Output{}, &OutputError{s, "want oci:DIR, oci-archive:FILE, docker-archive:FILE or docker://REPOSITORY"}
+		return Output{}, &OutputError{Output: s, Reason: "want oci:DIR, oci-archive:FILE, docker-archive:FILE or docker://REPOSITORY"}
 	}
 	if transport == TransportDocker {
 		ref, ok := strings.CutPrefix(rest, "//")
 		if !ok || ref == "" {
-			return Output{}, &OutputError{s, "want docker://REPOSITORY, with two slashes"}
+			return Output{}, &OutputError{Output: s, Reason: "want docker://REPOSITORY, with two slashes"}
 		}
 		return Output{Transport: transport, Reference: ref}, nil
 	}
@@ -82,11 +91,11 @@ func ParseOutput(s string) (Output, error) {
 	p, ref, _ := strings.Cut(rest[from:], ":")
 	p = rest[:from] + p
 	if p == "" {
-		return Output{}, &OutputError{s, "names no path after " + transport + ":"}
+		return Output{}, &OutputError{Output: s, Reason: "names no path after " + transport + ":"}
 	}
 	if transport == TransportDockerArchive && ref != "" {
 		if _, err := name.NewTag(ref); err != nil {
-			return Output{}, &OutputError{s, fmt.Sprintf("%q is no name and tag for docker", ref)}
+			return Output{}, &OutputError{Output: s, Reason: fmt.Sprintf("%q is no name and tag for docker", ref)}
 		}
 	}
 	return Output{Transport: transport, Path: p, Reference: ref}, nil
@@ -98,12 +107,12 @@ func Write(ctx context.Context, idx v1.ImageIndex, out Output, host v1.Platform)
 	given := out.String()
 	out.Path = filepath.Clean(out.Path) // "out/" stands in ".", not in "out"
 	if !slices.Contains([]string{TransportOCI, TransportOCIArchive, TransportDockerArchive}, out.Transport) {
-		return &OutputError{given, "is not written here"}
+		return &OutputError{Output: given, Reason: "is not written here"}
 	}
 	if out.Transport != TransportOCI {
 		// The file is moved to its place, which would take a device's or a pipe's.
 		if info, err := os.Stat(out.Path); err == nil && !info.Mode().IsRegular() {
-			return &OutputError{given, "is there and is no regular file; name a file"}
+			return &OutputError{Output: given, Reason: "is there and is no regular file; name a file"}
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(out.Path), 0o755); err != nil {
@@ -119,10 +128,10 @@ func Write(ctx context.Context, idx v1.ImageIndex, out Output, host v1.Platform)
 	}
 }
 
-// CheckLayoutFolder says whether an OCI layout may be written to a folder: it
+// checkLayoutFolder says whether an OCI layout may be written to a folder: it
 // does not exist, is empty, or is an OCI layout already. What a killed Write left
 // does not count.
-func CheckLayoutFolder(dir string) error {
+func checkLayoutFolder(dir string) error {
 	entries, err := os.ReadDir(dir)
 	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), temporary) })
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
@@ -130,10 +139,10 @@ func CheckLayoutFolder(dir string) error {
 	}
 	out := Output{Transport: TransportOCI, Path: dir}.String()
 	if err != nil {
-		return &OutputError{out, "is no folder: " + err.Error()}
+		return &OutputError{Output: out, Reason: "is no folder: " + err.Error()}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil {
-		return &OutputError{out, "the folder holds something that is no OCI layout; name an empty or new one"}
+		return &OutputError{Output: out, Reason: "the folder holds something that is no OCI layout; name an empty or new one"}
 	}
 	return nil
 }
@@ -141,15 +150,13 @@ func CheckLayoutFolder(dir string) error {
 // writeLayout makes the layout whole and then moves it to its place, so that
 // nobody ever finds half of one. A folder that is there stays, since it may be a
 // mount point, or stand where nothing else can be made: the layout is made in
-// it, and what was there is replaced.
-func writeLayout(ctx context.Context, idx v1.ImageIndex, out Output) error {
-	if err := CheckLayoutFolder(out.Path); err != nil {
+// it, and then becomes part of what is there.
+func writeLayout(ctx context.Context, idx v1.ImageIndex, out Output) (err error) {
+	if err := checkLayoutFolder(out.Path); err != nil {
 		return err
 	}
-	_, err := os.Stat(out.Path)
-	isNew := errors.Is(err, fs.ErrNotExist)
 	parent := out.Path
-	if isNew {
+	if !exists(out.Path) {
 		parent = filepath.Dir(out.Path)
 	}
 	tmp, err := layoutFolder(ctx, idx, out.Reference, parent)
@@ -157,27 +164,46 @@ func writeLayout(ctx context.Context, idx v1.ImageIndex, out Output) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
-	if isNew {
-		return os.Rename(tmp, out.Path)
+	if parent != out.Path {
+		// Another writer may have been faster, whose layout then is added to.
+		if err := os.Rename(tmp, out.Path); err == nil || !exists(out.Path) {
+			return err
+		}
 	}
-	return replaceLayout(out.Path, tmp)
+	unlock, err := lockFolder(ctx, out.Path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	return addLayout(out.Path, tmp)
 }
 
-// replaceLayout puts the layout in tmp into the place of the one in dir. The
-// blobs of both stand there until index.json, which is replaced at once, names
-// those of the new one.
-func replaceLayout(dir, tmp string) error {
-	blobs := filepath.Join("blobs", "sha256")
-	if err := os.MkdirAll(filepath.Join(dir, blobs), 0o755); err != nil {
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// addLayout moves the layout in tmp into the one in dir, as containers-transports(5)
+// wants it: an image of the same name is replaced, others stay. The new blobs
+// stand beside the old ones until index.json, which is replaced at once, names them.
+func addLayout(dir, tmp string) (err error) {
+	if err := keepOthers(dir, tmp); err != nil {
 		return err
+	}
+	blobs := filepath.Join("blobs", "sha256")
+	for _, sub := range []string{"blobs", blobs} {
+		if err := makeFolder(filepath.Join(dir, sub)); err != nil {
+			return err
+		}
 	}
 	entries, err := os.ReadDir(filepath.Join(tmp, blobs))
 	if err != nil {
 		return err
 	}
-	keep := map[string]bool{}
+	// Moving that fails on the way leaves blobs that nothing names, as does an
+	// image that was replaced.
+	defer func() { err = errors.Join(err, removeUnnamed(dir)) }()
 	for _, e := range entries {
-		keep[e.Name()] = true
 		if err := os.Rename(filepath.Join(tmp, blobs, e.Name()), filepath.Join(dir, blobs, e.Name())); err != nil {
 			return err
 		}
@@ -187,21 +213,76 @@ func replaceLayout(dir, tmp string) error {
 			return err
 		}
 	}
-	old, err := os.ReadDir(filepath.Join(dir, blobs))
+	return nil
+}
+
+// keepOthers puts the images of the layout in dir that have other names before
+// the one of the layout in tmp.
+func keepOthers(dir, tmp string) error {
+	there, err := readIndex(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		out := Output{Transport: TransportOCI, Path: dir}.String()
+		return &OutputError{Output: out, Reason: "is a layout whose index.json cannot be read, so that nothing can be added to it: " + err.Error()}
+	}
+	added, err := readIndex(tmp)
 	if err != nil {
 		return err
 	}
-	for _, e := range old {
-		if !keep[e.Name()] {
-			if err := os.Remove(filepath.Join(dir, blobs, e.Name())); err != nil {
-				return err
-			}
+	there.Manifests = slices.DeleteFunc(there.Manifests, func(old v1.Descriptor) bool {
+		return slices.ContainsFunc(added.Manifests, func(d v1.Descriptor) bool {
+			return d.Annotations[annotationRefName] == old.Annotations[annotationRefName]
+		})
+	})
+	there.Manifests = append(there.Manifests, added.Manifests...)
+	data, err := json.MarshalIndent(there, "", "   ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(tmp, "index.json"), data, 0o644)
+}
+
+func readIndex(dir string) (*v1.IndexManifest, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "index.json"))
+	if err != nil {
+		return nil, err
+	}
+	var m v1.IndexManifest
+	return &m, json.Unmarshal(data, &m)
+}
+
+// removeUnnamed removes the blobs of a layout that no image in it reaches.
+func removeUnnamed(dir string) error {
+	unnamed, err := layout.Path(dir).GarbageCollect()
+	if err != nil {
+		// Something in the layout is not understood, as an artifact of another kind:
+		// all blobs stay, rather than one too few.
+		return nil //nolint:nilerr // the layout is whole, only larger than it could be
+	}
+	for _, h := range unnamed {
+		if err := layout.Path(dir).RemoveBlob(h); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// layoutFolder writes a layout to a new folder in parent.
+// makeFolder makes a folder that everybody may read, whatever the umask is. One
+// that is there stays as it is.
+func makeFolder(path string) error {
+	err := os.Mkdir(path, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o755)
+}
+
+// layoutFolder writes a layout to a new folder in parent. Everybody may read it.
 func layoutFolder(ctx context.Context, idx v1.ImageIndex, ref, parent string) (_ string, err error) {
 	tmp, err := os.MkdirTemp(parent, temporary+"*")
 	if err != nil {
@@ -212,9 +293,6 @@ func layoutFolder(ctx context.Context, idx v1.ImageIndex, ref, parent string) (_
 			_ = os.RemoveAll(tmp)
 		}
 	}()
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return "", err
-	}
 	if ref == "" {
 		ref = "latest" // umoci finds an image by its name alone, and takes this one where none is given
 	}
@@ -226,6 +304,18 @@ func layoutFolder(ctx context.Context, idx v1.ImageIndex, ref, parent string) (_
 		return "", err
 	}
 	if err := p.AppendIndex(idx, layout.WithAnnotations(map[string]string{annotationRefName: ref})); err != nil {
+		return "", err
+	}
+	err = filepath.WalkDir(tmp, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			return os.Chmod(path, 0o755)
+		}
+		return os.Chmod(path, 0o644)
+	})
+	if err != nil {
 		return "", err
 	}
 	return tmp, ctx.Err()
@@ -280,7 +370,7 @@ func writeLayoutArchive(ctx context.Context, idx v1.ImageIndex, out Output, f *o
 func writeDockerArchive(ctx context.Context, idx v1.ImageIndex, out Output, host v1.Platform, f *os.File) error {
 	img, err := choose(idx, host)
 	if err != nil {
-		return &OutputError{out.String(), err.Error()}
+		return &OutputError{Output: out.String(), Reason: err.Error()}
 	}
 	ref := out.Reference
 	if ref == "" {
@@ -288,7 +378,7 @@ func writeDockerArchive(ctx context.Context, idx v1.ImageIndex, out Output, host
 	}
 	tag, err := name.NewTag(ref)
 	if err != nil {
-		return &OutputError{out.String(), fmt.Sprintf("%q is no name and tag for docker; write docker-archive:FILE:NAME:TAG", ref)}
+		return &OutputError{Output: out.String(), Reason: fmt.Sprintf("%q is no name and tag for docker; write docker-archive:FILE:NAME:TAG", ref)}
 	}
 	if err := ctx.Err(); err != nil {
 		return err

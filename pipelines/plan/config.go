@@ -93,7 +93,7 @@ type Certificates struct {
 
 // Asset is a file or folder of the source that goes into the image.
 type Asset struct {
-	// The file or folder, relative to the source.
+	// The file or folder, relative to the source. Anything named .git or .slipway is left out.
 	From string `json:"from" jsonschema:"required,minLength=1"`
 	// Where it stands in the image.
 	To string `json:"to" jsonschema:"required,pattern=^/,example=/templates"`

@@ -73,7 +73,7 @@ func (p *Plan) Describe() (*Description, error) {
 		Source: p.Source.Root, Module: p.Source.Module, Workspace: p.Source.Workspace, Vendor: p.Source.Vendor,
 		Config: p.Config, Go: p.Source.Go, GoFrom: p.GoFrom, Warnings: list(p.Warnings), Embeds: map[string][]string{},
 	}
-	src, err := readSource(p.Dir)
+	src, err := readSource(p.Dir, p.Source.Workspace != "")
 	if err != nil {
 		return nil, err
 	}

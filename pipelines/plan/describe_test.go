@@ -164,7 +164,7 @@ images:
 `
 
 func TestDescribeEverything(t *testing.T) {
-	d, text, _ := described(t, everything, "app", Options{Images: []string{"b"}})
+	d, text, _ := described(t, everything+"-- app/ca.pem --\n"+rootPEM, "app", Options{Images: []string{"b"}})
 	if diff := cmp.Diff(`source             DIR
 module             app
 workspace          go.work

@@ -20,10 +20,14 @@ var licenseFiles = []string{
 const maxLicense = 1 << 20
 
 // licenses finds the SPDX expression of the source's licence: that of the first
-// licence file in the source's folder, the module's or the root's. Where the
+// licence file in the folder of the source, the module or the workspace. Where the
 // text is not clearly one licence, it is left to the configuration.
 func (s *source) licenses() (string, error) {
-	for _, dir := range []string{s.dir, s.moduleDir(), s.Root} {
+	dirs := []string{s.dir, s.moduleDir()}
+	if s.Workspace != "" {
+		dirs = append(dirs, filepath.Dir(filepath.Join(s.Root, filepath.FromSlash(s.Workspace))))
+	}
+	for _, dir := range dirs {
 		for _, name := range licenseFiles {
 			data, err := readLimited(filepath.Join(dir, name), maxLicense)
 			if errors.Is(err, fs.ErrNotExist) {

@@ -42,6 +42,9 @@ type Options struct {
 	// Revision is what templates and stamps get. What is empty in it is asked for
 	// from Git, where it is needed.
 	Revision Revision
+	// NoWorkspace builds the module by itself, whatever go.work stands above it, as
+	// GOWORK=off does for the go command.
+	NoWorkspace bool
 	// Git tells the revision of a folder; nil is GitRevision.
 	Git func(ctx context.Context, dir string) (Revision, error)
 }
@@ -104,12 +107,22 @@ func readInside(dir, name string) (_ []byte, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
+	info, err := root.Stat(filepath.FromSlash(name))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %s", name, cause(err))
+	case !info.Mode().IsRegular() || info.Size() > maxRead:
+		return nil, fmt.Errorf("%s: is no file of at most %d MB", name, maxRead>>20)
+	}
 	data, err := root.ReadFile(filepath.FromSlash(name))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s", name, cause(err))
 	}
 	return data, nil
 }
+
+// maxRead bounds what is read into memory of a file of the source, in bytes.
+const maxRead = 16 << 20
 
 // BinaryPath is where a binary stands in the image: in the path of every
 // container runtime, and in the way of no base image.

@@ -32,7 +32,7 @@ func New(ctx context.Context, o Options) (*Plan, error) {
 	if o.Git == nil {
 		o.Git = GitRevision
 	}
-	src, err := readSource(o.Source)
+	src, err := readSource(o.Source, !o.NoWorkspace)
 	if err != nil {
 		return nil, err
 	}

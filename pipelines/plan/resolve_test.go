@@ -47,7 +47,7 @@ func planned(t *testing.T, archive string, o Options) (*Plan, error) {
 // configure plans for a program of one package with a configuration.
 func configure(t *testing.T, config string, overrides ...Override) *Plan {
 	t.Helper()
-	p, err := planned(t, module+"-- slipway.yaml --\n"+config+"\n", Options{Overrides: overrides})
+	p, err := planned(t, module+named+"-- slipway.yaml --\n"+config+"\n", Options{Overrides: overrides})
 	if err != nil {
 		t.Fatalf("%s: %v", config, err)
 	}
@@ -243,7 +243,7 @@ func TestValuesThatWillNotDo(t *testing.T) {
 		{"images: [{name: a, platforms: [linux/a]}, {name: b}]", nil, `1:32: platforms[0]: platform "linux/a": Go has no port linux/a; want one of ` + strings.Join(platform.Architectures(), ", ")},
 		{"images: [{name: a}, {name: b, platforms: [linux/b]}]", nil, `1:43: platforms[0]: platform "linux/b": Go has no port linux/b; want one of ` + strings.Join(platform.Architectures(), ", ")},
 	} {
-		dir := unpack(t, module+"-- slipway.yaml --\n"+test.config+"\n")
+		dir := unpack(t, module+named+"-- slipway.yaml --\n"+test.config+"\n")
 		_, err := New(context.Background(), Options{Source: dir, Overrides: test.overrides, Git: released})
 		want := test.want
 		if len(test.overrides) == 0 {
@@ -260,7 +260,7 @@ func TestPublishValues(t *testing.T) {
 		"publish: {to: 'https://ghcr.io/a'}":           "1:15: publish.to: ",
 		"publish: {to: ghcr.io/a/b, tags: [ok, '-x']}": "1:39: publish.tags[1]: ",
 	} {
-		_, err := planned(t, module+"-- slipway.yaml --\n"+config+"\n", Options{})
+		_, err := planned(t, module+named+"-- slipway.yaml --\n"+config+"\n", Options{})
 		if _, ok := errors.AsType[*ValueError](err); !ok || !strings.Contains(err.Error(), "slipway.yaml:"+key) {
 			t.Errorf("%s: got %v, want one at %s", config, err, key)
 		}
@@ -269,7 +269,7 @@ func TestPublishValues(t *testing.T) {
 
 func TestRevisionIsAskedOnce(t *testing.T) {
 	asked := 0
-	p, err := planned(t, module+"-- slipway.yaml --\nimage: {stamp: [revision, version, created], labels: {a: '{{.Date}}'}, created: commit}\n", Options{
+	p, err := planned(t, module+named+"-- slipway.yaml --\nimage: {stamp: [revision, version, created], labels: {a: '{{.Date}}'}, created: commit}\n", Options{
 		Git: func(ctx context.Context, dir string) (Revision, error) { asked++; return released(ctx, dir) },
 	})
 	if err != nil || asked != 1 {
@@ -280,7 +280,7 @@ func TestRevisionIsAskedOnce(t *testing.T) {
 	}
 
 	// What is given is not asked for.
-	p, err = planned(t, module+"-- slipway.yaml --\nimage: {stamp: [revision, version, created], created: commit}\n", Options{
+	p, err = planned(t, module+named+"-- slipway.yaml --\nimage: {stamp: [revision, version, created], created: commit}\n", Options{
 		Git: unasked(t), Revision: Revision{Version: "1.0", Commit: "c", Date: time.Unix(3600, 0)},
 	})
 	if err != nil {
@@ -305,7 +305,7 @@ func TestRevisionThatIsNotKnown(t *testing.T) {
 		"image: {stamp: [created]}":          "1:16: image.stamp: git is away",
 		"image: {created: commit}":           "1:18: image.created: git is away",
 	} {
-		_, err := planned(t, module+"-- slipway.yaml --\n"+config+"\n", Options{Git: away})
+		_, err := planned(t, module+named+"-- slipway.yaml --\n"+config+"\n", Options{Git: away})
 		if _, ok := errors.AsType[*ValueError](err); !ok || !strings.HasSuffix(err.Error(), "slipway.yaml:"+want) {
 			t.Errorf("%s: got %v, want %s", config, err, want)
 		}
@@ -445,7 +445,7 @@ func TestWhichImages(t *testing.T) {
 		{"-- go.mod --\nmodule a\n", nil, nil, "DIR: holds no main package for linux; name the folder of a program (--source)"},
 		{two, []string{"./lib"}, nil, "package ./lib: is package lib, not a main package"},
 		{two + "-- slipway.yaml --\npackages: [./cmd/c]\n", nil, nil, "package ./cmd/c: there is no such folder in DIR"},
-		{two, []string{"./cmd/a", "cmd/a"}, nil, "slipway.yaml: name: two images are named a; name them apart (images[].name)"},
+		{two, []string{"./cmd/a", "cmd/a"}, nil, "--package: a: two packages give images of this name; build one after the other with --name, or name them in slipway.yaml (images)"},
 		{two + listed, nil, []string{"c"}, "--image: c: is no image of DIR/slipway.yaml; there are: a, bee, both"},
 		{two, nil, []string{"c"}, "--image: c: is no image of DIR/slipway.yaml; there are: (without a name)"},
 		{two + listed, []string{"./lib"}, nil, "--package: ./lib: no image of DIR/slipway.yaml is made of this package alone; choose one with --image"},
@@ -478,7 +478,7 @@ func TestTargets(t *testing.T) {
 }
 
 func TestConfigFiles(t *testing.T) {
-	dir := unpack(t, module+"-- slipway.yaml --\nname: one\n-- other.yaml --\nname: two\n-- empty.yaml --\n")
+	dir := unpack(t, module+named+"-- slipway.yaml --\nname: one\n-- other.yaml --\nname: two\n-- empty.yaml --\n")
 	for config, want := range map[string]string{"": "one", "other.yaml": "two", "empty.yaml": "hello"} {
 		o, file := Options{Source: dir}, filepath.Join(dir, ConfigName)
 		if config != "" {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,7 +24,10 @@ type Revision struct {
 func GitRevision(ctx context.Context, dir string) (Revision, error) {
 	var r Revision
 	git := func(args ...string) (string, error) {
-		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output()
+		cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...)
+		// A git hook has variables that name its own repository.
+		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GIT_") })
+		out, err := cmd.Output()
 		var exit *exec.ExitError
 		if said := ""; errors.As(err, &exit) {
 			said, _, _ = strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n")
@@ -45,7 +50,7 @@ func GitRevision(ctx context.Context, dir string) (Revision, error) {
 		return fail(err)
 	}
 	r.Commit, r.Date = commit, r.Date.UTC()
-	if r.Version, err = git("describe", "--tags", "--always", "--dirty"); err != nil {
+	if r.Version, err = git("describe", "--tags", "--always", "--dirty", "--abbrev=12"); err != nil {
 		return fail(err)
 	}
 	return r, nil

@@ -50,7 +50,7 @@ func TestGitRevision(t *testing.T) {
 			t.Errorf("%s: got %+v, %v, want %+v", what, got, err, want)
 		}
 	}
-	check("without a tag", dir, git("rev-parse", "--short", "HEAD"))
+	check("without a tag", dir, git("rev-parse", "--short=12", "HEAD"))
 	git("tag", "v1.2.3")
 	check("with a tag", dir, "v1.2.3")
 	check("in a folder", filepath.Join(dir, "cmd", "a"), "v1.2.3")
@@ -59,7 +59,7 @@ func TestGitRevision(t *testing.T) {
 	}
 	check("with a change", dir, "v1.2.3-dirty")
 	git("commit", "-q", "-a", "-m", "second")
-	check("after a tag", dir, "v1.2.3-1-g"+git("rev-parse", "--short", "HEAD"))
+	check("after a tag", dir, "v1.2.3-1-g"+git("rev-parse", "--short=12", "HEAD"))
 }
 
 // TestGitRevisionOfASignedCommit has a git that shows signatures, which stand

@@ -37,7 +37,7 @@ type source struct {
 }
 
 // readSource reads go.mod, go.work and vendor/. It runs nothing.
-func readSource(dir string) (*source, error) {
+func readSource(dir string, workspace bool) (*source, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -66,11 +66,14 @@ func readSource(dir string) (*source, error) {
 		s.toolchain, s.toolchainFrom = mod.Toolchain.Name, "go.mod"
 	}
 	modules := append([]string{moduleDir}, localReplacements(moduleDir, mod.Replace)...)
-	workDir, used, err := s.readWorkspace(moduleDir)
-	if err != nil {
-		return nil, err
+	var workDir string
+	if workspace {
+		var used []string
+		if workDir, used, err = s.readWorkspace(moduleDir); err != nil {
+			return nil, err
+		}
+		modules = append(modules, used...)
 	}
-	modules = append(modules, used...)
 	slices.Sort(modules)
 	modules = slices.Compact(modules)
 	s.Root = commonFolder(append(modules, moduleDir))

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/pem"
 	"errors"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/slipway-dev/slipway/pipelines/engine"
+	"github.com/slipway-dev/slipway/pipelines/image"
 )
 
 // unpack writes an archive of files into a new folder, whose path has no links.
@@ -38,9 +40,18 @@ func unpack(t *testing.T, archive string) string {
 // module is a module with one main package in its folder.
 const module = "-- go.mod --\nmodule example.com/hello\n\ngo 1.26\n-- main.go --\npackage main\n\nfunc main() {}\n"
 
+// rootPEM is one certificate.
+var rootPEM = func() string {
+	block, _ := pem.Decode(image.Mozilla())
+	return string(pem.EncodeToMemory(block))
+}()
+
+// named is what the configurations of tests name: a certificate and assets.
+var named = "-- ca.pem --\n" + rootPEM + "-- own.pem --\n" + rootPEM + "-- certs/own.pem --\n" + rootPEM + "-- templates/index.html --\n-- a/b --\n-- x --\n-- y --\n"
+
 func read(t *testing.T, dir string) *source {
 	t.Helper()
-	s, err := readSource(dir)
+	s, err := readSource(dir, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +220,7 @@ module a
 		"brokenwork/a": "DIR/brokenwork/b/go.mod: line 2: unknown directive: garbage",
 		"outside":      "SOURCE: belongs to a workspace and to no module of it; name the folder of one (--source): ./a, ./b",
 	} {
-		_, err := readSource(filepath.Join(dir, source))
+		_, err := readSource(filepath.Join(dir, source), true)
 		want = strings.NewReplacer("SOURCE", filepath.Join(dir, source), "DIR", dir).Replace(want)
 		se, ok := errors.AsType[*SourceError](err)
 		if !ok || filepath.ToSlash(se.Error()) != filepath.ToSlash(want) {

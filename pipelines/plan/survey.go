@@ -12,7 +12,7 @@ import (
 
 // Survey looks at a source for what its slipway.yaml should begin with.
 func Survey(dir string) (StarterInfo, error) {
-	src, err := readSource(dir)
+	src, err := readSource(dir, true)
 	if err != nil {
 		return StarterInfo{}, err
 	}

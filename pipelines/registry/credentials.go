@@ -24,6 +24,9 @@ type credentials struct {
 
 // findCredentials takes the options' own, or asks the keychain.
 func findCredentials(ctx context.Context, t *target, o Options) (*credentials, error) {
+	if o.Host != "" && o.Host != t.host() {
+		o.Username, o.Password = "", ""
+	}
 	fail := func(reason, help string) error {
 		return &AuthError{Registry: t.host(), Repository: t.given, User: o.Username, Reason: reason, Help: help}
 	}

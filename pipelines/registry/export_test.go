@@ -10,3 +10,12 @@ func (o Options) WithDial(dial func(ctx context.Context, network, address string
 	o.dial = dial
 	return o
 }
+
+// Places are the files that the keychain looks into, in their order.
+func Places() []string {
+	var paths []string
+	for _, p := range places() {
+		paths = append(paths, p.path)
+	}
+	return paths
+}

@@ -27,7 +27,8 @@ type Fetched struct {
 
 // Fetch reads what a reference points at: HOST/REPOSITORY with :TAG or @DIGEST
 // (which wins over a tag), or with neither for the tag latest. Errors are
-// *ReferenceError, *UnreachableError, *AuthError, *FetchError, or wrap ctx's.
+// *ReferenceError, *CAError, *UnreachableError, *AuthError, *FetchError, or wrap
+// ctx's.
 // Options.MountFrom and Known are of no concern here.
 func Fetch(ctx context.Context, ref string, o Options) (*Fetched, error) {
 	r, err := split(ref)

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -146,9 +147,11 @@ func (p place) find(target authn.Resource) (authn.AuthConfig, error) {
 		}
 	}
 	// Docker's library takes any key that begins with the host for the host's own,
-	// which would log in with what is meant for another part of the registry.
+	// since once they were URLs. It would log in with what is meant for another part
+	// of the registry.
 	maps.DeleteFunc(file.AuthConfigs, func(key string, _ types.AuthConfig) bool {
-		return !strings.Contains(key, "://") && strings.Contains(key, "/")
+		_, rest, _ := strings.Cut(key, "/")
+		return !strings.Contains(key, "://") && !slices.Contains([]string{"", "v1", "v2"}, strings.TrimSuffix(rest, "/"))
 	})
 
 	// Credential stores and helpers are asked for the registry and not for parts of

@@ -136,3 +136,53 @@ func TestReferencesFirst(t *testing.T) {
 		t.Errorf("the registry was asked: %v", got)
 	}
 }
+
+// TestCheck shows that what Push would refuse is known without a registry.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	reg := registrytest.Start(t, registrytest.Options{TLS: true})
+	key := []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+	good := registry.Options{CA: append(key, reg.CA...), MountFrom: []string{reg.Repository("base")}}
+	if err := registry.Check(reg.Repository("app"), []string{"latest", "v1"}, good); err != nil {
+		t.Error(err)
+	}
+	if err := registry.Check("ghcr.io/acme/hello", nil, registry.Options{}); err != nil {
+		t.Error(err)
+	}
+
+	for _, tc := range []struct {
+		name       string
+		repository string
+		tags       []string
+		o          registry.Options
+		want       string
+	}{
+		{"repository", "hello", nil, good, "found no registry"},
+		{"tag", reg.Repository("app"), []string{"latest", "not good"}, good, "is no tag"},
+		{"sister", reg.Repository("app"), nil, registry.Options{MountFrom: []string{"ghcr.io/acme/hello"}}, "is in another registry"},
+	} {
+		err := registry.Check(tc.repository, tc.tags, tc.o)
+		var e *registry.ReferenceError
+		if !errors.As(err, &e) {
+			t.Errorf("%s: got %T, want *ReferenceError: %v", tc.name, err, err)
+			continue
+		}
+		wantText(t, err, tc.want)
+	}
+
+	for _, bad := range [][]byte{[]byte("no PEM"), key} {
+		o := registry.Options{CA: bad}
+		_, push := registry.Push(t.Context(), build(t, "linux/amd64"), reg.Repository("app"), nil, o)
+		for _, err := range []error{registry.Check(reg.Repository("app"), nil, o), push} {
+			var e *registry.CAError
+			if !errors.As(err, &e) {
+				t.Errorf("%s: got %T, want *CAError: %v", bad, err, err)
+				continue
+			}
+			wantText(t, err, "the certificate authorities (--ca, publish.ca) hold no PEM certificate", "-----BEGIN CERTIFICATE-----")
+		}
+	}
+	if got := reg.Requests(); len(got) > 0 {
+		t.Errorf("the registry was asked: %v", got)
+	}
+}

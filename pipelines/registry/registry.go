@@ -27,6 +27,10 @@ type Options struct {
 	// Username and Password log in, and come before Keychain. They are given both
 	// or not at all.
 	Username, Password string
+	// Host is the registry that Username and Password are for, like "ghcr.io"; they
+	// are never shown to another one, which gets what Keychain has. Empty is any
+	// registry.
+	Host string
 	// Keychain finds credentials where there is no Username; see Keychain for the
 	// usual one. Nil means none.
 	Keychain authn.Keychain

@@ -2,8 +2,6 @@ package local
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/rogpeppe/go-internal/lockedfile"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/slipway-dev/slipway/pipelines/engine"
@@ -144,7 +141,7 @@ func (e *Engine) build(ctx context.Context, tc *toolchain, src engine.Source, t 
 	step := progress.Start("compile", t.Image, name)
 	var size int64
 	defer func() { step.End(report.Bytes(size), err) }()
-	kept, err := e.keptBinary(tc, src, t)
+	kept, err := e.keptBinary(src, t)
 	if err != nil {
 		return "", err
 	}
@@ -153,17 +150,13 @@ func (e *Engine) build(ctx context.Context, tc *toolchain, src engine.Source, t 
 	}
 	// Another slipway may build the same: the go command replaces its output, and
 	// a lock keeps the two apart until ours is out of the way.
-	unlock, err := lockedfile.MutexAt(filepath.Join(filepath.Dir(kept), "lock")).Lock()
+	unlock, err := lock(ctx, filepath.Join(filepath.Dir(kept), "lock"))
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	// The go command refuses to replace a file that is no binary, as a full disk
-	// can leave one.
-	if err := engine.CheckStatic(kept, t.Platform); err != nil {
-		if err := os.RemoveAll(kept); err != nil {
-			return "", err
-		}
+	if err := dropDamaged(kept); err != nil {
+		return "", err
 	}
 	mod := "readonly"
 	if src.Vendor {
@@ -184,6 +177,9 @@ func (e *Engine) build(ctx context.Context, tc *toolchain, src engine.Source, t 
 	if err := engine.CheckStatic(kept, t.Platform); err != nil {
 		return "", err
 	}
+	if err := noteHash(kept); err != nil {
+		return "", err
+	}
 	binary := filepath.Join(dir, t.Name)
 	if err := link(kept, binary); err != nil {
 		return "", err
@@ -194,41 +190,6 @@ func (e *Engine) build(ctx context.Context, tc *toolchain, src engine.Source, t 
 	}
 	size = info.Size()
 	return binary, nil
-}
-
-// keptBinary is where the binary of a target is kept between builds. The go
-// command does not link again where what it would write is there already, with
-// the build id that says so.
-func (e *Engine) keptBinary(tc *toolchain, src engine.Source, t engine.Target) (string, error) {
-	key, err := json.Marshal([]any{tc.version, src, t})
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(key)
-	dir := filepath.Join(e.opts.CacheDir, "binaries", hex.EncodeToString(sum[:12]))
-	return filepath.Join(dir, t.Name), os.MkdirAll(dir, 0o755)
-}
-
-// link gives a file a second name, or copies it where that cannot be.
-func link(from, to string) error {
-	if os.Link(from, to) == nil {
-		return nil
-	}
-	return copyFile(from, to)
-}
-
-func copyFile(from, to string) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = out.ReadFrom(in)
-	return errors.Join(err, out.Close())
 }
 
 // explain makes an error of what the compiler said, and adds what it does not

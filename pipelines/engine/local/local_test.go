@@ -168,6 +168,31 @@ func TestUpToDateBinaryIsNotLinkedAgain(t *testing.T) {
 	if os.SameFile(first, kept()) {
 		t.Error("a changed program was not linked")
 	}
+
+	// A kept binary that was damaged is not taken, whether its header is whole or not.
+	files, err := filepath.Glob(filepath.Join(cache, "binaries", "*", "prog"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Clone(whole)
+	changed[len(changed)/2]++
+	for _, damaged := range [][]byte{changed, whole[:len(whole)/2], []byte("no binary"), nil} {
+		if err := os.WriteFile(files[0], damaged, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		c := compile(t, e, src, nil, target(t, "linux/amd64"))
+		got, err := os.ReadFile(c.Binaries[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, whole) {
+			t.Error("a damaged binary was taken")
+		}
+	}
 }
 
 // TestBuildsAtOnce builds the same target in one cache from many sides: each
@@ -239,7 +264,8 @@ func TestNamedRelease(t *testing.T) {
 // TestCancel ends a build in the middle, with everything that it started.
 func TestCancel(t *testing.T) {
 	cache := t.TempDir()
-	e := local.New(local.Options{Environ: os.Environ(), CacheDir: cache, GoCaches: filepath.Join(cache, "go")})
+	temp := t.TempDir()
+	e := local.New(local.Options{Environ: append(os.Environ(), "TMPDIR="+temp), CacheDir: cache, GoCaches: filepath.Join(cache, "go")})
 	ctx, cancel := context.WithCancel(t.Context())
 	started := make(chan struct{})
 	var once sync.Once
@@ -261,6 +287,9 @@ func TestCancel(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(cache, "run-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	if runtime.GOOS == "linux" {

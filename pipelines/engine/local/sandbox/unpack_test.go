@@ -115,6 +115,27 @@ func TestLayers(t *testing.T) {
 			[][]entry{{dir("a", 0o755), symlink("b", "a")}, {dir("b", 0o755), file("b/x", "1", 0o644)}},
 			map[string]string{"a/": "", "b/": "", "b/x": "1"},
 		},
+		"what replaces a link leaves the link's target alone": {
+			[][]entry{
+				{file("a", "1", 0o644), file("b", "1", 0o644), symlink("f", "a"), symlink("h", "a"), symlink("s", "a"), symlink("no", "made")},
+				{file("f", "2", 0o644), hardlink("h", "b"), symlink("s", "b"), file("no", "2", 0o644)},
+			},
+			map[string]string{"a": "1", "b": "1", "f": "2", "h": "1", "s": "-> b", "no": "2"},
+		},
+		"a link to a folder leads elsewhere from one file to the next": {
+			[][]entry{
+				{dir("x", 0o755), dir("y", 0o755), symlink("l", "x"), file("l/a", "1", 0o644), symlink("l", "y"), file("l/b", "1", 0o644)},
+				{file("l/c", "2", 0o644), file(".wh.l", "", 0), file("l/d", "2", 0o644)},
+			},
+			map[string]string{"x/": "", "x/a": "1", "y/": "", "y/b": "1", "y/c": "2", "l/": "", "l/d": "2"},
+		},
+		"a folder is another one from one file to the next": {
+			[][]entry{
+				{file("d/e/a", "1", 0o644), file("d", "1", 0o644), dir("d", 0o755), file("d/e/b", "1", 0o644), symlink("d/e", "."), file("d/e/c", "1", 0o644)},
+				{file("d/x", "2", 0o644), file("d/.wh.x", "", 0), file("d/x", "3", 0o644), file("d/y", "2", 0o644)},
+			},
+			map[string]string{"d/": "", "d/e": "-> .", "d/c": "1", "d/x": "3", "d/y": "2"},
+		},
 		"names may begin with a slash or a dot": {
 			[][]entry{{dir("./", 0o755), file("/a", "1", 0o644), file("./b", "1", 0o644), file("c/../d", "1", 0o644)}},
 			map[string]string{"a": "1", "b": "1", "d": "1"},
@@ -177,12 +198,18 @@ func TestSymlinksDoNotLeadOutside(t *testing.T) {
 	}
 	// The folder's name also exists inside, because the link's target is made there.
 	unpacked(t,
-		layer(t, symlink("out", outside), file("out/new", "1", 0o644), symlink("etc", outside)),
-		layer(t, file("out/.wh.kept", "", 0), file("out/.wh..wh..opq", "", 0), file("etc/passwd", "1", 0o644)),
+		layer(t, symlink("out", outside), file("out/new", "1", 0o644), symlink("etc", outside),
+			symlink("file", filepath.Join(outside, "kept")), symlink("none", filepath.Join(outside, "none")),
+			symlink("dir", outside), symlink("same", filepath.Join(outside, "kept"))),
+		layer(t, file("file", "2", 0o644), file("none", "2", 0o644), dir("dir", 0o755), file("dir/kept", "2", 0o644), hardlink("same", "file"),
+			file("out/.wh.kept", "", 0), file("out/.wh..wh..opq", "", 0), file("etc/passwd", "1", 0o644)),
 	)
 	left, err := os.ReadDir(outside)
 	if err != nil || len(left) != 1 || left[0].Name() != "kept" {
 		t.Errorf("the folder outside has %v, %v", left, err)
+	}
+	if kept, err := os.ReadFile(filepath.Join(outside, "kept")); err != nil || string(kept) != "kept" {
+		t.Errorf("the file outside is %q, %v", kept, err)
 	}
 
 	// What a container gets beside its layers is kept inside as well.
@@ -206,8 +233,9 @@ func TestModesOwnersAndTimes(t *testing.T) {
 	defer unix.Umask(old)
 	tree, _ := unpacked(t, layer(t,
 		dir("./", 0o751), dir("d", 0o1777), file("d/f", "", 0o4755).owned(12, 34),
-		file("implied/f", "", 0o604), hardlink("same", "implied/f"), dir("closed", 0), file("closed/f", "", 0)),
-		layer(t, file("implied/.wh.f", "", 0)),
+		file("implied/f", "", 0o604), hardlink("same", "implied/f"), dir("closed", 0), file("closed/f", "", 0),
+		dir("gone", 0o700), dir("gone/sub", 0o700), file("other", "", 0o755)),
+		layer(t, file("implied/.wh.f", "", 0), file(".wh.gone", "", 0), file("gone/sub/f", "", 0o644), file("other", "", 0o606)),
 	)
 	u := user{uid: 1000, gid: 1000}
 	one, err := oneID(u, tree.attrs)
@@ -224,10 +252,12 @@ func TestModesOwnersAndTimes(t *testing.T) {
 	}()
 	want := map[string]fs.FileMode{
 		".": 0o751, "d": 0o777 | fs.ModeSticky, "d/f": 0o755 | fs.ModeSetuid, "implied": 0o755, "same": 0o604, "closed": 0,
+		"gone": 0o755, "gone/sub": 0o755, "other": 0o606,
 	}
 	if one { // only one id: the class of others is put in the owner's place
 		want = map[string]fs.FileMode{
 			".": 0o151, "d": 0o777 | fs.ModeSticky, "d/f": 0o555, "implied": 0o555, "same": 0o404, "closed": 0,
+			"gone": 0o555, "gone/sub": 0o555, "other": 0o606,
 		}
 	}
 	for name, mode := range want {
@@ -240,7 +270,7 @@ func TestModesOwnersAndTimes(t *testing.T) {
 			t.Errorf("%s has mode %v, want %v", name, got, mode)
 		}
 		wantTime := time.Unix(1_000_000_000, 0)
-		if name == "implied" {
+		if name == "implied" || strings.HasPrefix(name, "gone") { // as no layer lists them now
 			wantTime = time.Unix(0, 0)
 		}
 		if !info.ModTime().Equal(wantTime) {
