@@ -58,6 +58,23 @@ func (f *buildFlags) parseOutputs(images int) (files, registries []image.Output,
 	return files, registries, nil
 }
 
+// prepare plans, and reads everything that the flags name, so that bad input is
+// found before anything runs. Whoever called it finishes the session.
+func (f *buildFlags) prepare(cmd *cobra.Command, e *edge) (s *session, files, registries []image.Output, err error) {
+	if s, err = open(cmd.Context(), cmd, e, &f.sourceFlags, &f.runFlags); err != nil {
+		return nil, nil, nil, err
+	}
+	s.options.RequireSmoke = f.requireSmoke
+	files, registries, err = f.parseOutputs(len(s.plan.Images))
+	if err == nil {
+		err = f.registry.apply(e, &s.options.Registry)
+	}
+	if err != nil {
+		s.finish()
+	}
+	return s, files, registries, err
+}
+
 // write writes every image to every output.
 func write(ctx context.Context, built *pipelines.Built, outputs []image.Output) error {
 	for _, out := range outputs {
@@ -110,26 +127,11 @@ published as slipway publish does it, smoke test included.`,
 
 func (f *buildFlags) build(cmd *cobra.Command, e *edge) error {
 	ctx := cmd.Context()
-	s, err := open(ctx, cmd, e, &f.sourceFlags, &f.runFlags)
+	s, files, registries, err := f.prepare(cmd, e)
 	if err != nil {
 		return err
 	}
 	defer s.finish()
-	files, registries, err := f.parseOutputs(len(s.plan.Images))
-	if err != nil {
-		return err
-	}
-	if len(f.outputs) == 0 {
-		out, err := defaultOutput()
-		if err != nil {
-			return err
-		}
-		files = append(files, out)
-	}
-	if err := f.registry.apply(e, &s.options.Registry); err != nil {
-		return err
-	}
-	s.options.RequireSmoke = f.requireSmoke
 	destinations, err := toRegistries(registries, nil)
 	if err != nil {
 		return err
@@ -143,6 +145,13 @@ func (f *buildFlags) build(cmd *cobra.Command, e *edge) error {
 	built, err := pipelines.Build(ctx, s.plan, s.options)
 	if err != nil {
 		return err
+	}
+	if len(f.outputs) == 0 {
+		out, err := defaultOutput()
+		if err != nil {
+			return err
+		}
+		files = append(files, out)
 	}
 	if err := write(ctx, built, files); err != nil {
 		return err

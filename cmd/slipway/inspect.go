@@ -11,8 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
@@ -165,12 +168,15 @@ func inspect(idx v1.ImageIndex, platforms []string) (*inspection, error) {
 		}
 		one, err := inspectImage(img, name, d.Digest)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", printable(name), err)
 		}
 		in.Platforms = append(in.Platforms, *one)
 	}
+	if len(have) == 0 {
+		return nil, usagef("the image has no platform: none of the %d entries of its index is an image for one", len(m.Manifests))
+	}
 	if len(in.Platforms) == 0 {
-		return nil, usagef("--platform %s: the image has %s", strings.Join(platforms, ","), strings.Join(have, ", "))
+		return nil, usagef("--platform %s: the image has %s", strings.Join(platforms, ","), printable(strings.Join(have, ", ")))
 	}
 	return in, nil
 }
@@ -188,7 +194,7 @@ func inspectImage(img v1.Image, name string, digest v1.Hash) (*inspectedImage, e
 	if err != nil {
 		return nil, err
 	}
-	findings, err := audit.Image(img, audit.Policy{})
+	findings, err := audit.Listed(img, entries, audit.Policy{})
 	if err != nil {
 		return nil, err
 	}
@@ -235,24 +241,25 @@ func modeText(e image.Entry) string {
 
 func (in *inspection) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s  %s\n", in.Digest, in.MediaType)
+	fmt.Fprintf(w, "%s  %s\n", in.Digest, printable(in.MediaType))
 	for _, p := range in.Platforms {
-		fmt.Fprintf(w, "\n%s  %s  %s compressed\n", p.Platform, p.Digest, report.Bytes(p.Size))
+		fmt.Fprintf(w, "\n%s  %s  %s compressed\n", printable(p.Platform), p.Digest, report.Bytes(p.Size))
 		printConfig(w, p.Config)
 		for i, l := range p.Layers {
 			fmt.Fprintf(w, "  layer %d  %s  %s  %d entries\n", i, l.Digest, report.Bytes(l.Size), len(l.Files))
 			for _, f := range l.Files {
 				link := ""
 				if f.Link != "" {
-					link = " -> " + f.Link
+					link = " -> " + printable(f.Link)
 					if f.Mode[0] == 'h' {
-						link = " = /" + f.Link
+						link = " = " + printable("/"+f.Link)
 					}
 				}
-				fmt.Fprintf(w, "    %s\t%d:%d\t%d\t%s%s\n", f.Mode, f.UID, f.GID, f.Size, f.Path, link)
+				fmt.Fprintf(w, "    %s\t%d:%d\t%d\t%s%s\n", f.Mode, f.UID, f.GID, f.Size, printable(f.Path), link)
 			}
 		}
 		for _, f := range p.Findings {
+			f.Path = printable(f.Path)
 			fmt.Fprintf(w, "  audit: %s\n", f)
 		}
 		if len(p.Findings) == 0 {
@@ -262,10 +269,23 @@ func (in *inspection) print(out io.Writer) error {
 	return w.Flush()
 }
 
+// printable joins texts of an image with spaces. One that would move the cursor,
+// end the line or hide something is quoted, so that no image can fake a listing.
+func printable(texts ...string) string {
+	shown := make([]string, len(texts))
+	for i, s := range texts {
+		shown[i] = s
+		if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+			shown[i] = strconv.Quote(s)
+		}
+	}
+	return strings.Join(shown, " ")
+}
+
 // printConfig writes what of a config is set.
 func printConfig(w io.Writer, c v1.Config) {
 	line := func(key string, values ...string) {
-		if text := strings.Join(values, " "); text != "" {
+		if text := printable(values...); text != "" {
 			fmt.Fprintf(w, "  %s  %s\n", key, text)
 		}
 	}

@@ -137,23 +137,16 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 	if f.noSmoke && f.requireSmoke {
 		return usagef("--no-smoke and --require-smoke: want one of them at most")
 	}
-	s, err := open(ctx, cmd, e, &f.sourceFlags, &f.runFlags)
+	s, files, registries, err := f.prepare(cmd, e)
 	if err != nil {
 		return err
 	}
 	defer s.finish()
-	files, registries, err := f.parseOutputs(len(s.plan.Images))
-	if err != nil {
-		return err
-	}
 	destinations, err := toRegistries(registries, f.tags)
 	if err != nil {
 		return err
 	}
-	if err := f.registry.apply(e, &s.options.Registry); err != nil {
-		return err
-	}
-	s.options.RequireSmoke, s.options.SkipSmoke = f.requireSmoke, f.noSmoke
+	s.options.SkipSmoke = f.noSmoke
 	if f.to != "" || len(destinations) == 0 {
 		destinations = append([]pipelines.To{{Repository: f.to, Tags: f.tags}}, destinations...)
 	}
@@ -172,6 +165,9 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 			return s.withVerdicts(e.stdout, built, f.json, err)
 		}
 	}
+	if err := write(ctx, built, files); err != nil {
+		return err
+	}
 	for _, to := range destinations {
 		if f.dryRun {
 			err = built.DryRun(ctx, to)
@@ -181,9 +177,6 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 		if err != nil {
 			return err
 		}
-	}
-	if err := write(ctx, built, files); err != nil {
-		return err
 	}
 	s.finish()
 	return s.printResult(e.stdout, built, f.json, func(img *pipelines.Image) string { return img.References[0] })

@@ -27,22 +27,14 @@ digest and writes the image only where an output is named.`,
 
 func (f *buildFlags) smoke(cmd *cobra.Command, e *edge) error {
 	ctx := cmd.Context()
-	s, err := open(ctx, cmd, e, &f.sourceFlags, &f.runFlags)
+	s, files, registries, err := f.prepare(cmd, e)
 	if err != nil {
 		return err
 	}
 	defer s.finish()
-	files, registries, err := f.parseOutputs(len(s.plan.Images))
-	if err != nil {
-		return err
-	}
 	if len(registries) > 0 {
 		return usagef("--output %s: smoke does not publish; use slipway publish --to", registries[0])
 	}
-	if err := f.registry.apply(e, &s.options.Registry); err != nil {
-		return err
-	}
-	s.options.RequireSmoke = f.requireSmoke
 	built, err := pipelines.Build(ctx, s.plan, s.options)
 	if err != nil {
 		return err

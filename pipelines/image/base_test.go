@@ -173,6 +173,46 @@ func TestZones(t *testing.T) {
 	}
 }
 
+// TestZonesInAnyOrder packs the same zones in two orders, which give one layer.
+func TestZonesInAnyOrder(t *testing.T) {
+	zones := []string{"Etc/UTC", "UTC", "Zulu"}
+	var first []string
+	for range 2 {
+		path := filepath.Join(t.TempDir(), "zoneinfo.zip")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z := zip.NewWriter(f)
+		for _, name := range zones {
+			w, err := z.Create(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(w, "TZif"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(z.Close(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		files, err := image.Zones(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range files {
+			got = append(got, f.Path+" "+f.Link)
+		}
+		slices.Sort(got)
+		if first != nil && !slices.Equal(first, got) {
+			t.Errorf("one order gives %q, another %q", first, got)
+		}
+		first = got
+		slices.Reverse(zones)
+	}
+}
+
 func TestZonesThatAreNone(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, data []byte) string {

@@ -190,6 +190,10 @@ func addLayout(dir, tmp string) (err error) {
 	if err := keepOthers(dir, tmp); err != nil {
 		return err
 	}
+	// This goes first: by it, another writer knows the folder for a layout.
+	if err := os.Rename(filepath.Join(tmp, "oci-layout"), filepath.Join(dir, "oci-layout")); err != nil {
+		return err
+	}
 	blobs := filepath.Join("blobs", "sha256")
 	for _, sub := range []string{"blobs", blobs} {
 		if err := makeFolder(filepath.Join(dir, sub)); err != nil {
@@ -208,12 +212,7 @@ func addLayout(dir, tmp string) (err error) {
 			return err
 		}
 	}
-	for _, name := range []string{"oci-layout", "index.json"} {
-		if err := os.Rename(filepath.Join(tmp, name), filepath.Join(dir, name)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return os.Rename(filepath.Join(tmp, "index.json"), filepath.Join(dir, "index.json"))
 }
 
 // keepOthers puts the images of the layout in dir that have other names before

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -15,12 +16,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"github.com/slipway-dev/slipway/pipelines/image"
 )
@@ -177,14 +180,15 @@ func TestWriteLayout(t *testing.T) {
 		t.Errorf("index.json is %s", data)
 	}
 
-	// The same again changes nothing, and another image leaves nothing of the first.
+	// The same again changes nothing, and another image of that name leaves nothing
+	// of the first.
 	if err := write(t, first, "oci:"+dir); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before, ls(t, dir)); diff != "" {
 		t.Error(diff)
 	}
-	if err := write(t, index(t, "linux/s390x"), "oci:"+dir+":v2"); err != nil {
+	if err := write(t, index(t, "linux/s390x"), "oci:"+dir+":latest"); err != nil {
 		t.Fatal(err)
 	}
 	after := ls(t, dir)
@@ -192,6 +196,172 @@ func TestWriteLayout(t *testing.T) {
 		return strings.HasPrefix(p, "blobs") && slices.Contains(before, p)
 	}) {
 		t.Errorf("after another image there are %v, before there were %v", after, before)
+	}
+}
+
+// read reads an output given as text, every blob of it.
+func read(t *testing.T, output string) v1.ImageIndex {
+	t.Helper()
+	out, err := image.ParseOutput(output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	idx, closer, err := image.Read(context.Background(), out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Index(idx); err != nil {
+		t.Errorf("%s: %v", output, err)
+	}
+	if err := closer(); err != nil {
+		t.Error(err)
+	}
+	return idx
+}
+
+// TestWriteLayoutAdds gives one layout images of several names, and replaces one.
+func TestWriteLayoutAdds(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "layout")
+	a, b, c := index(t, "linux/amd64"), index(t, "linux/arm64", "linux/amd64"), index(t, "linux/s390x")
+	for _, w := range []struct {
+		ref string
+		idx v1.ImageIndex
+	}{{":a", a}, {":b", b}, {":a", c}} {
+		if err := write(t, w.idx, "oci:"+dir+w.ref); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for ref, want := range map[string]v1.ImageIndex{":a": c, ":b": b} {
+		if got := read(t, "oci:"+dir+ref); digest(t, got) != digest(t, want) {
+			t.Errorf("%s is %s, want %s", ref, digest(t, got), digest(t, want))
+		}
+	}
+	// index.json, oci-layout, two indexes, and 3 blobs for each of 3 platforms: of
+	// the first image, its index alone was not needed any more.
+	if got := ls(t, dir); len(got) != 13 {
+		t.Errorf("the layout has %v", got)
+	}
+	// What cannot be read cannot be added to.
+	if err := os.WriteFile(filepath.Join(dir, "index.json"), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := ls(t, dir)
+	if err := write(t, a, "oci:"+dir+":a"); err == nil || !strings.Contains(err.Error(), "index.json cannot be read") {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(before, ls(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestWriteLayoutAtOnce has several writers for one layout, which is there or not.
+func TestWriteLayoutAtOnce(t *testing.T) {
+	platforms := []string{"linux/amd64", "linux/arm64", "linux/386", "linux/s390x"}
+	for range 3 {
+		parent := t.TempDir()
+		var indexes []v1.ImageIndex
+		for _, p := range platforms {
+			indexes = append(indexes, index(t, p))
+		}
+		for _, dir := range []string{filepath.Join(parent, "new"), t.TempDir()} {
+			errs := make([]error, 2*len(indexes))
+			var writers sync.WaitGroup
+			for i, idx := range indexes {
+				for j, ref := range []string{"all", fmt.Sprint("own-", i)} {
+					writers.Go(func() {
+						errs[2*i+j] = image.Write(context.Background(), idx, image.Output{Transport: "oci", Path: dir, Reference: ref}, host)
+					})
+				}
+			}
+			writers.Wait()
+			if err := errors.Join(errs...); err != nil {
+				t.Fatal(err)
+			}
+			read(t, "oci:"+dir+":all")
+			for i, idx := range indexes {
+				if got := read(t, fmt.Sprintf("oci:%s:own-%d", dir, i)); digest(t, got) != digest(t, idx) {
+					t.Errorf("own-%d is another image", i)
+				}
+			}
+			if got := names(t, dir); !slices.Equal(got, []string{"blobs", "index.json", "oci-layout"}) {
+				t.Errorf("the folder has %v", got)
+			}
+		}
+		if got := names(t, parent); !slices.Equal(got, []string{"new"}) {
+			t.Errorf("beside the layout there are %v", got)
+		}
+	}
+}
+
+// TestWriteLayoutWaits writes while somebody else holds the layout's lock.
+func TestWriteLayoutWaits(t *testing.T) {
+	dir := t.TempDir()
+	old := index(t, "linux/amd64")
+	if err := write(t, old, "oci:"+dir); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Skipf("folders cannot be locked here: %v", err)
+	}
+	before := ls(t, dir)
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	next := index(t, "linux/arm64")
+	if err := image.Write(ctx, next, image.Output{Transport: "oci", Path: dir}, host); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want that it waited", err)
+	}
+	if diff := cmp.Diff(before, ls(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+	if got := read(t, "oci:"+dir); digest(t, got) != digest(t, old) {
+		t.Error("the layout was written without its lock")
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(t, next, "oci:"+dir); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLayoutCanBeRead wants modes that other users can read with, for a new
+// layout, one in a folder that was there, and one that is added to.
+func TestLayoutCanBeRead(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	there := filepath.Join(t.TempDir(), "there")
+	if err := os.Mkdir(there, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(there, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{filepath.Join(t.TempDir(), "new"), there} {
+		for _, ref := range []string{"a", "b"} {
+			if err := write(t, index(t, "linux/amd64"), "oci:"+dir+":"+ref); err != nil {
+				t.Fatal(err)
+			}
+			err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+				if err != nil {
+					return err
+				}
+				want := fs.FileMode(0o644)
+				if d.IsDir() {
+					want = fs.ModeDir | 0o755
+				}
+				if info, err := d.Info(); err != nil || info.Mode() != want {
+					t.Errorf("%s has mode %v, want %v: %v", p, info.Mode(), want, err)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

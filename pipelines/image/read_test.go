@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,6 +145,49 @@ func TestReadAnArchiveOfTar(t *testing.T) {
 	}
 }
 
+// sparse is an archive of a few KB with a file of 3 GB, which is one hole.
+func sparse(t *testing.T) string {
+	t.Helper()
+	tool, err := exec.LookPath("tar")
+	if err != nil {
+		t.Skip("there is no tar here")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "blobs"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(dir, "blobs"), 3_000_000_000); err != nil {
+		t.Fatal(err)
+	}
+	archive := filepath.Join(t.TempDir(), "sparse.tar")
+	if out, err := exec.Command(tool, "--format=pax", "--sparse", "-C", dir, "-cf", archive, "blobs").CombinedOutput(); err != nil {
+		t.Skipf("this tar packs no sparse files: %v: %s", err, out)
+	}
+	return archive
+}
+
+func TestReadDockerArchiveByReference(t *testing.T) {
+	two := filepath.Join(t.TempDir(), "two.tar")
+	if err := tarball.MultiWriteToFile(two, map[name.Tag]v1.Image{
+		name.MustParseReference("a:1").(name.Tag): hello(t, "linux/amd64"), name.MustParseReference("b").(name.Tag): hello(t, "linux/arm64"),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for ref, want := range map[string]string{"a:1": "amd64", "b": "arm64", "docker.io/library/b:latest": "arm64"} {
+		idx, closer, err := image.Read(context.Background(), image.Output{Transport: "docker-archive", Path: two, Reference: ref})
+		if err != nil {
+			t.Fatalf("%s: %v", ref, err)
+		}
+		m, err := idx.IndexManifest()
+		if err != nil || len(m.Manifests) != 1 || m.Manifests[0].Platform.Architecture != want {
+			t.Errorf("%s is %+v, %v, want %s", ref, m, err, want)
+		}
+		if err := closer(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestReadThatFails(t *testing.T) {
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
@@ -184,9 +228,11 @@ func TestReadThatFails(t *testing.T) {
 		"oci-archive:" + archive("nothing"): "is no OCI layout: ",
 		"oci-archive:" + archive("up", tar.Header{Name: "../up", Typeflag: tar.TypeReg}):                         "is no OCI archive: ",
 		"oci-archive:" + archive("link", tar.Header{Name: "blobs", Linkname: "/etc", Typeflag: tar.TypeSymlink}): "is no OCI archive: blobs is neither file nor folder",
-		"docker-archive:" + garbage:  "is no docker archive with one image: ",
-		"docker-archive:" + two:      "is no docker archive with one image: ",
-		"docker://example.com/hello": "is not read here",
+		"docker-archive:" + garbage:      "is no docker archive: ",
+		"docker-archive:" + two:          "holds several images; name one after another colon",
+		"docker-archive:" + two + ":a:2": "holds no such image",
+		"docker://example.com/hello":     "is not read here",
+		"oci-archive:" + sparse(t):       "is no OCI archive: blobs has 3000000000 bytes, more than the archive has room for",
 	} {
 		out, err := image.ParseOutput(output)
 		if err != nil {
@@ -196,6 +242,9 @@ func TestReadThatFails(t *testing.T) {
 		if oe, ok := errors.AsType[*image.OutputError](err); !ok || oe.Output != output || !strings.HasPrefix(oe.Reason, want) {
 			t.Errorf("%s: got %v, %v, want %s", output, idx, err, want)
 		}
+		if text := err.Error(); !strings.HasPrefix(text, fmt.Sprintf("image %q: ", output)) || strings.Contains(text, temporary) {
+			t.Errorf("%s: the error is %s", output, text)
+		}
 	}
 	good := image.Output{Transport: image.TransportOCIArchive, Path: filepath.Join(dir, "good.tar")}
 	if err := image.Write(context.Background(), index(t, "linux/amd64"), good, host); err != nil {
@@ -203,8 +252,8 @@ func TestReadThatFails(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := image.Read(ctx, good); err == nil {
-		t.Error("a cancelled read gave an image")
+	if _, _, err := image.Read(ctx, good); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled read gave %v", err)
 	}
 	if diff := cmp.Diff([]string(nil), ls(t, temporary)); diff != "" {
 		t.Errorf("left behind: %s", diff)

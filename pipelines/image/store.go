@@ -12,6 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -24,21 +26,55 @@ import (
 //
 //	blobs/sha256/<digest>     compressed layers, as they are pushed
 //	layers/<version>/<diffID> which of them holds an uncompressed layer
-type Store struct{ dir string }
+type Store struct {
+	dir         string
+	compression string
+}
+
+// The compressor. Change the version with go.mod: TestCompressionIsPinned says
+// when.
+const (
+	compressorModule  = "github.com/klauspost/compress"
+	compressorVersion = "v1.20.3"
+)
 
 // compression names the compressor in the store, so that a layer which another
-// one compressed is not taken for its own. Change it with the library's version
-// or the level: TestCompressionIsPinned says when.
-const compression = "gzip-8-klauspost-1.20.3"
+// one compressed is not taken for its own. Who uses this package as a library may
+// have chosen another version of it, which is what the build info tells; it may be
+// nil.
+func compression(info *debug.BuildInfo) string {
+	version := compressorVersion
+	if info != nil {
+		for _, m := range info.Deps {
+			switch {
+			case m.Path != compressorModule:
+			case m.Replace != nil:
+				version = m.Replace.Path + "@" + m.Replace.Version
+			default:
+				version = m.Version
+			}
+		}
+	}
+	// It is a folder's name, which a replacement's path is not.
+	version = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:`, r) {
+			return '-'
+		}
+		return r
+	}, strings.TrimPrefix(version, "v"))
+	return fmt.Sprintf("gzip-%d-klauspost-%s", level, version)
+}
 
 // NewStore opens the store in a folder, which it makes.
 func NewStore(dir string) (*Store, error) {
-	for _, sub := range []string{"blobs/sha256", "layers/" + compression} {
+	info, _ := debug.ReadBuildInfo() // nil when there is none
+	s := &Store{dir: dir, compression: compression(info)}
+	for _, sub := range []string{"blobs/sha256", "layers/" + s.compression} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, err
 		}
 	}
-	return &Store{dir: dir}, nil
+	return s, nil
 }
 
 // level is the last one that is worth its time: 9 takes three times as long and
@@ -197,7 +233,7 @@ func (s *Store) blob(h v1.Hash) string {
 }
 
 func (s *Store) index(diffID v1.Hash) string {
-	return filepath.Join(s.dir, "layers", compression, diffID.Hex)
+	return filepath.Join(s.dir, "layers", s.compression, diffID.Hex)
 }
 
 // writeTar writes files in their order. The headers hold nothing but what a

@@ -18,6 +18,9 @@ type StarterInfo struct {
 	Name string
 	// Packages are the main packages, relative to the module: ./cmd/hello.
 	Packages []string
+	// Commands are main packages that become an image each. Name and Packages are
+	// of no use with them.
+	Commands []string
 	// Platforms to build for: linux/amd64.
 	Platforms []string
 	// Assets are folders of the source that the program seems to read as it runs,

@@ -23,12 +23,16 @@ func Survey(dir string) (StarterInfo, error) {
 	if len(mains) == 0 {
 		return StarterInfo{}, &SourceError{dir, "holds no main package for linux; name the folder of a program (--source)"}
 	}
-	info := StarterInfo{Packages: mains, Platforms: DefaultPlatforms()}
-	inModule, err := src.mainPackage(mains[0], nil)
-	if err != nil {
-		return StarterInfo{}, err
+	info := StarterInfo{Platforms: DefaultPlatforms()}
+	if len(mains) > 1 {
+		info.Commands = mains
+	} else {
+		inModule, err := src.mainPackage(mains[0], nil)
+		if err != nil {
+			return StarterInfo{}, err
+		}
+		info.Packages, info.Name = mains, imageName(src.binaryName(inModule))
 	}
-	info.Name = imageName(src.binaryName(inModule))
 	for _, name := range []string{"templates", "static", "assets", "public", "web"} {
 		if d, err := os.Stat(filepath.Join(src.dir, name)); err == nil && d.IsDir() {
 			info.Assets = append(info.Assets, name)

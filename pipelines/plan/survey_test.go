@@ -17,7 +17,7 @@ func TestSurvey(t *testing.T) {
 		return StarterInfo{Name: "web-server", Packages: []string{"."}, Platforms: []string{"linux/amd64", "linux/arm64"}, Port: port}
 	}
 	several := info(9000)
-	several.Name, several.Packages = "a", []string{"./cmd/a", "./cmd/b"}
+	several.Name, several.Packages, several.Commands = "", nil, []string{"./cmd/a", "./cmd/b"}
 	assets := info(0)
 	assets.Assets = []string{"templates", "static"}
 	for name, test := range map[string]struct {
