@@ -295,7 +295,7 @@ func TestNetworkIsIsolated(t *testing.T) {
 	c := native(t, v1.Config{User: "65534:65534"})
 	address := listener.Addr().String()
 	fail(t, c, "connection refused", "connect", address)
-	fail(t, c, "network is unreachable", "connect", "198.51.100.1:80")
+	fail(t, c, "network is unreachable", "connect", "192.0.2.1:80")
 
 	exit, err := c.Run(t.Context(), smoke.Process{Args: []string{"connect", address}, HostNetwork: true})
 	if err != nil || exit.Code != 0 {

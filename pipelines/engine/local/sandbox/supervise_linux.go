@@ -271,7 +271,14 @@ func raiseLoopback() error {
 	if err := alias.SetInet4Addr(outside.AsSlice()); err != nil {
 		return err
 	}
-	return unix.IoctlIfreq(fd, unix.SIOCSIFADDR, alias)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFADDR, alias); err != nil {
+		return err
+	}
+	// Only the one address is here; the rest of its block is unreachable.
+	if err := alias.SetInet4Addr([]byte{255, 255, 255, 255}); err != nil {
+		return err
+	}
+	return unix.IoctlIfreq(fd, unix.SIOCSIFNETMASK, alias)
 }
 
 // dropStdio lets go of the program's standard streams, so that whoever reads
