@@ -145,22 +145,24 @@ func TestReadAnArchiveOfTar(t *testing.T) {
 	}
 }
 
-// sparse is an archive of a few KB with a file of 3 GB, which is one hole.
-func sparse(t *testing.T) string {
+// sparse is an archive with files which are one hole each, of a size in bytes.
+func sparse(t *testing.T, size int64, files ...string) string {
 	t.Helper()
 	tool, err := exec.LookPath("tar")
 	if err != nil {
 		t.Skip("there is no tar here")
 	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "blobs"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(filepath.Join(dir, "blobs"), 3_000_000_000); err != nil {
-		t.Fatal(err)
+	for _, file := range files {
+		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(filepath.Join(dir, file), size); err != nil {
+			t.Fatal(err)
+		}
 	}
 	archive := filepath.Join(t.TempDir(), "sparse.tar")
-	if out, err := exec.Command(tool, "--format=pax", "--sparse", "-C", dir, "-cf", archive, "blobs").CombinedOutput(); err != nil {
+	if out, err := exec.Command(tool, append([]string{"--format=pax", "--sparse", "-C", dir, "-cf", archive}, files...)...).CombinedOutput(); err != nil {
 		t.Skipf("this tar packs no sparse files: %v: %s", err, out)
 	}
 	return archive
@@ -228,11 +230,12 @@ func TestReadThatFails(t *testing.T) {
 		"oci-archive:" + archive("nothing"): "is no OCI layout: ",
 		"oci-archive:" + archive("up", tar.Header{Name: "../up", Typeflag: tar.TypeReg}):                         "is no OCI archive: ",
 		"oci-archive:" + archive("link", tar.Header{Name: "blobs", Linkname: "/etc", Typeflag: tar.TypeSymlink}): "is no OCI archive: blobs is neither file nor folder",
-		"docker-archive:" + garbage:      "is no docker archive: ",
-		"docker-archive:" + two:          "holds several images; name one after another colon",
-		"docker-archive:" + two + ":a:2": "holds no such image",
-		"docker://example.com/hello":     "is not read here",
-		"oci-archive:" + sparse(t):       "is no OCI archive: blobs has 3000000000 bytes, more than the archive has room for",
+		"docker-archive:" + garbage:                      "is no docker archive: ",
+		"docker-archive:" + two:                          "holds several images; name one after another colon",
+		"docker-archive:" + two + ":a:2":                 "holds no such image",
+		"docker://example.com/hello":                     "is not read here",
+		"oci-archive:" + sparse(t, 3_000_000_000, "one"): "is no OCI archive: one has 3000000000 bytes, more than the archive has room for",
+		"oci-archive:" + sparse(t, 8000, "a", "b"):       "is no OCI archive: b has 8000 bytes, more than the archive has room for",
 	} {
 		out, err := image.ParseOutput(output)
 		if err != nil {
