@@ -53,8 +53,10 @@ type Options struct {
 // Built is what a build gave: images that nobody has seen yet.
 type Built struct {
 	// Go is the exact release that compiled them, like "1.26.8".
-	Go     string
-	Images []*Image
+	Go string
+	// Builder is the image that compiled them, by digest, or empty.
+	Builder string
+	Images  []*Image
 
 	plan *plan.Plan
 	opts Options
@@ -110,7 +112,7 @@ func Build(ctx context.Context, p *plan.Plan, o Options) (_ *Built, err error) {
 	}
 	defer func() { err = errors.Join(err, compiled.Close()) }()
 
-	built := &Built{Go: compiled.Go, plan: p, opts: o}
+	built := &Built{Go: compiled.Go, Builder: compiled.Builder, plan: p, opts: o}
 	binaries := compiled.Binaries
 	for _, ip := range p.Images {
 		img, err := assemble(ctx, p, ip, compiled, binaries[:len(ip.Targets)], o)

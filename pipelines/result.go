@@ -11,7 +11,7 @@ func (b *Built) Report() (*report.Result, error) {
 	doc := &report.Result{
 		SchemaVersion: report.SchemaVersion,
 		Engine:        report.Engine{Name: b.opts.Engine.Name()},
-		Go:            report.Go{Version: b.Go, NamedBy: b.plan.GoFrom},
+		Go:            report.Go{Version: b.Go, NamedBy: b.plan.GoFrom, Builder: b.Builder},
 		Source:        b.plan.Dir,
 	}
 	if doc.Go.NamedBy == "" {

@@ -70,7 +70,7 @@ func (f *buildFlags) prepare(cmd *cobra.Command, e *edge) (s *session, files, re
 		err = f.registry.apply(e, &s.options.Registry)
 	}
 	if err != nil {
-		s.finish()
+		s.close()
 	}
 	return s, files, registries, err
 }
@@ -131,7 +131,7 @@ func (f *buildFlags) build(cmd *cobra.Command, e *edge) error {
 	if err != nil {
 		return err
 	}
-	defer s.finish()
+	defer s.close()
 	destinations, err := toRegistries(registries, nil)
 	if err != nil {
 		return err

@@ -120,14 +120,16 @@ type runFlags struct {
 	engine, cacheDir, progress string
 	jobs                       int
 	quiet                      bool
+	dagger                     daggerFlags
 }
 
 func (f *runFlags) add(fs *pflag.FlagSet) {
-	fs.StringVar(&f.engine, "engine", "auto", "where to compile and run: auto, local or dagger")
+	fs.StringVar(&f.engine, "engine", "auto", "where to compile and run: local, dagger, or auto: a Dagger session or named runner if there is one, else local")
 	f.addCacheDir(fs)
 	fs.IntVarP(&f.jobs, "jobs", "j", 0, "how much to do at once (default the number of CPUs)")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "show warnings and errors alone")
 	fs.StringVar(&f.progress, "progress", "auto", "how to show progress: auto, plain or live")
+	f.dagger.add(fs)
 }
 
 func (f *runFlags) addCacheDir(fs *pflag.FlagSet) {
@@ -146,9 +148,6 @@ func (f *runFlags) check() error {
 		if !ok && c.value != "" {
 			return usagef("--%s %q: want one of %s", c.name, c.value, strings.Join(c.allowed, ", "))
 		}
-	}
-	if f.engine == "dagger" {
-		return usagef("--engine dagger: this release has no Dagger engine yet; use --engine local")
 	}
 	if f.jobs < 0 {
 		return usagef("--jobs %d: want 1 or more", f.jobs)

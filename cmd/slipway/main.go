@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/slipway-dev/slipway/pipelines/engine/dagger"
 	"github.com/slipway-dev/slipway/pipelines/image"
 	"github.com/slipway-dev/slipway/pipelines/plan"
 	"github.com/slipway-dev/slipway/pipelines/platform"
@@ -60,7 +61,8 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func exitCode(err error) int {
 	if is[usageError](err) || is[*plan.SourceError](err) || is[*plan.ValueError](err) ||
 		is[plan.ConfigErrors](err) || is[*plan.ConfigError](err) || is[*platform.Error](err) ||
-		is[*image.OutputError](err) || is[*image.AssetError](err) || is[*registry.ReferenceError](err) || is[*registry.CAError](err) {
+		is[*image.OutputError](err) || is[*image.AssetError](err) || is[*registry.ReferenceError](err) || is[*registry.CAError](err) ||
+		is[*dagger.BuilderError](err) || is[*dagger.AccessError](err) {
 		return exitUsage
 	}
 	return exitFailed

@@ -141,7 +141,7 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 	if err != nil {
 		return err
 	}
-	defer s.finish()
+	defer s.close()
 	destinations, err := toRegistries(registries, f.tags)
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/slipway-dev/slipway/internal/registrytest"
+	"github.com/slipway-dev/slipway/pipelines/engine/dagger"
 	"github.com/slipway-dev/slipway/pipelines/engine/local/sandbox"
 )
 
@@ -35,9 +36,11 @@ func TestMain(m *testing.M) {
 //	same A B                     compares two files' first lines
 //	notags NAME REPOSITORY       the registry has no tag in the repository
 //	sent NAME N                  the registry got N blobs since the last time
+//	dagger                       makes this machine's Dagger engine known to slipway, and
+//	                             sets $BUILDER to the image that compiles
 //
-// Conditions: [sandbox], images can be run on this machine; [root]; [hides],
-// no emulator is registered, or a namespace can hide those that are.
+// Conditions: [sandbox], images can be run on this machine; [dagger], there is a
+// Dagger engine; [root]; [hides], no emulator is registered, or a namespace can hide those that are.
 func TestScripts(t *testing.T) {
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
@@ -67,6 +70,8 @@ func TestScripts(t *testing.T) {
 			switch cond {
 			case "sandbox":
 				return canRun, nil
+			case "dagger":
+				return len(daggerEnviron()) > 0, nil
 			case "root":
 				return os.Geteuid() == 0, nil
 			case "hides":
@@ -75,7 +80,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": cmdExits, "registry": cmdRegistry, "same": cmdSame, "notags": cmdNoTags, "sent": cmdSent,
+			"exits": cmdExits, "registry": cmdRegistry, "same": cmdSame, "notags": cmdNoTags, "sent": cmdSent, "dagger": cmdDagger,
 		},
 	})
 }
@@ -220,4 +225,34 @@ func cmdSent(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the registry got %s blobs, want %s", got, args[1])
 	}
 	r.Forget()
+}
+
+// daggerEnviron has the variables that tell of a Dagger engine. Scripts get them
+// where they ask for it: all others are about the embedded engine.
+func daggerEnviron() []string {
+	var environ []string
+	for _, name := range []string{sessionPort, "DAGGER_SESSION_TOKEN", runnerHost} {
+		if value := os.Getenv(name); value != "" {
+			environ = append(environ, name+"="+value)
+		}
+	}
+	return environ
+}
+
+func cmdDagger(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: dagger")
+	}
+	if cli := os.Getenv(daggerCLI); cli != "" {
+		ts.Setenv(daggerCLI, cli)
+	}
+	for _, v := range daggerEnviron() {
+		name, value, _ := strings.Cut(v, "=")
+		ts.Setenv(name, value)
+	}
+	builder := os.Getenv("SLIPWAY_TEST_BUILDER")
+	if builder == "" {
+		builder = dagger.DefaultImage
+	}
+	ts.Setenv("BUILDER", builder)
 }

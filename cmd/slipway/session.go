@@ -10,7 +10,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/slipway-dev/slipway/pipelines"
-	"github.com/slipway-dev/slipway/pipelines/engine/local"
 	"github.com/slipway-dev/slipway/pipelines/image"
 	"github.com/slipway-dev/slipway/pipelines/plan"
 	"github.com/slipway-dev/slipway/pipelines/registry"
@@ -27,6 +26,8 @@ type session struct {
 	reason string
 	// finish ends the progress view; it must run before anything else is printed.
 	finish func()
+	// close ends the session with the engine, and the view.
+	close func()
 }
 
 // open plans and makes ready to run. Bad input is found here, before anything runs.
@@ -50,17 +51,28 @@ func open(ctx context.Context, cmd *cobra.Command, e *edge, src *sourceFlags, rf
 	if err != nil {
 		return nil, fmt.Errorf("cache folder: %w; choose another one with --cache-dir", err)
 	}
-	s := &session{plan: p, recorder: &report.Recorder{}, reason: "the embedded engine, with the Go toolchain of this machine"}
+	s := &session{plan: p, recorder: &report.Recorder{}}
 	sink, finish := rf.view(e, len(p.Images) > 1)
-	s.finish = finish
+	progress := report.Tee(s.recorder.Sink(), sink)
+	chosen, err := rf.chooseEngine(ctx, e, cmd.Flags(), own, goCaches, progress)
+	if err != nil {
+		finish()
+		return nil, err
+	}
+	s.reason, s.finish = chosen.reason, finish
+	s.close = func() {
+		finish()
+		// Everything is done; what a session says when it ends changes nothing.
+		_ = chosen.close()
+	}
 	s.options = pipelines.Options{
-		Engine: local.New(local.Options{Environ: e.childEnviron(), CacheDir: own, GoCaches: goCaches, Jobs: rf.jobs}),
+		Engine: chosen.engine,
 		Store:  store,
 		Jobs:   rf.jobs,
 		Registry: registry.Options{
 			Keychain: registry.Keychain(), Known: registry.OpenKnown(filepath.Join(own, "known")), UserAgent: "slipway/" + version(),
 		},
-		Progress: report.Tee(s.recorder.Sink(), sink),
+		Progress: progress,
 	}
 	return s, nil
 }

@@ -31,7 +31,7 @@ func (f *buildFlags) smoke(cmd *cobra.Command, e *edge) error {
 	if err != nil {
 		return err
 	}
-	defer s.finish()
+	defer s.close()
 	if len(registries) > 0 {
 		return usagef("--output %s: smoke does not publish; use slipway publish --to", registries[0])
 	}

@@ -28,7 +28,7 @@ caches of the build, and without cgo unless -race asks for it. What stands after
 			if err != nil {
 				return err
 			}
-			defer s.finish()
+			defer s.close()
 			return pipelines.Test(ctx, s.plan, args, s.options)
 		},
 	}

@@ -82,6 +82,9 @@ func (t Target) GoEnv() []string {
 type Compiled struct {
 	// Go is the exact release that compiled, like "1.26.8".
 	Go string
+	// Builder is the image that compiled, by digest, like
+	// "docker.io/library/golang:1.26.8@sha256:…"; empty for a toolchain at hand.
+	Builder string
 	// Binaries are the files that were built, absolute, one for each target in
 	// their order.
 	Binaries []string

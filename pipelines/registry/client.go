@@ -125,9 +125,9 @@ func trust(pem []byte) (*x509.CertPool, error) {
 }
 
 func newWire(o Options, roots *x509.CertPool) *http.Transport {
-	dial, proxy := o.dial, http.ProxyFromEnvironment
+	dial, proxy := o.Dial, http.ProxyFromEnvironment
 	if dial != nil {
-		proxy = nil // dial knows where an address is
+		proxy = nil // Dial knows where an address is
 	} else {
 		dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext
 	}

@@ -172,7 +172,7 @@ func TestTLS(t *testing.T) {
 	}
 
 	// The certificate is for 127.0.0.1 and localhost, and not for this name.
-	o := registry.Options{CA: reg.CA}.WithDial(to(reg.Host))
+	o := registry.Options{CA: reg.CA, Dial: to(reg.Host)}
 	_, err = registry.Fetch(t.Context(), "registry.example/app", o)
 	if !errors.As(err, &unreachable) {
 		t.Fatalf("got %T, want *UnreachableError: %v", err, err)
@@ -213,9 +213,9 @@ func TestUnreachable(t *testing.T) {
 		want       string
 	}{
 		{"nobody listens", closed, registry.Options{}, "refused"},
-		{"no such host", "registry.invalid", registry.Options{}.WithDial(func(context.Context, string, string) (net.Conn, error) {
+		{"no such host", "registry.invalid", registry.Options{Dial: func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "registry.invalid", IsNotFound: true}}
-		}), `no such host "registry.invalid"`},
+		}}, `no such host "registry.invalid"`},
 		{"nobody answers", silent.Addr().String(), registry.Options{Timeout: 300 * time.Millisecond}, "no answer within 300ms"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -266,7 +266,7 @@ func TestPlainHTTP(t *testing.T) {
 			once.Lock()
 			defer once.Unlock()
 			reg.Forget()
-			o := login(registry.Options{PlainHTTP: tc.plainHTTP}).WithDial(to(reg.Host))
+			o := login(registry.Options{PlainHTTP: tc.plainHTTP, Dial: to(reg.Host)})
 			_, err := registry.Push(t.Context(), index, tc.host+"/app", nil, o)
 			if tc.ok {
 				if err != nil {

@@ -60,8 +60,10 @@ type Options struct {
 	// Image names the image in Progress; it may be empty.
 	Image string
 
-	// dial says where an address really is. It is for tests.
-	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Dial connects to an address, where the usual way does not: to a registry that
+	// has another address here than in its references, for one. No proxy is asked
+	// then. Nil is the usual way.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 const (

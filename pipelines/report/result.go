@@ -47,6 +47,8 @@ type Go struct {
 	Version string `json:"version"`
 	// NamedBy says what asked for this release: a flag, a file, or the engine.
 	NamedBy string `json:"namedBy"`
+	// Builder is the image that compiled, by digest; absent where no image did.
+	Builder string `json:"builder,omitempty"`
 }
 
 // Image is an image for one or several platforms.

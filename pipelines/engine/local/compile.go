@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -107,9 +106,9 @@ func (t *toolchain) modCommand(ctx context.Context, src engine.Source, verb stri
 	if ctx.Err() != nil {
 		return out, context.Cause(ctx)
 	}
-	ce := &engine.CompileError{Step: verb, Output: strings.ReplaceAll(clean(out.stderr), src.Root+string(filepath.Separator), "")}
+	ce := &engine.CompileError{Step: verb, Output: strings.ReplaceAll(engine.CleanOutput(string(out.stderr)), src.Root+string(filepath.Separator), "")}
 	if verb == "verify" {
-		ce.Help = "A module in the cache is not what go.sum says it was. Nothing was built from it. Empty the cache (go clean -modcache) and find out who changed it."
+		ce.Help = engine.Tampered + " Empty the cache (go clean -modcache) and find out who changed it."
 	}
 	return out, ce
 }
@@ -158,21 +157,13 @@ func (e *Engine) build(ctx context.Context, tc *toolchain, src engine.Source, t 
 	if err := dropDamaged(kept); err != nil {
 		return "", err
 	}
-	mod := "readonly"
-	if src.Vendor {
-		mod = "vendor"
-	}
-	args := []string{"build", "-mod=" + mod, "-trimpath", "-buildvcs=false", "-ldflags=" + t.Ldflags, "-o", kept}
-	if len(t.Tags) > 0 {
-		args = append(args, "-tags="+strings.Join(t.Tags, ","))
-	}
 	module := filepath.Join(src.Root, filepath.FromSlash(src.Module))
-	out, err := run(tc.command(ctx, module, t.GoEnv(), append(args, t.Package)...))
+	out, err := run(tc.command(ctx, module, t.GoEnv(), src.BuildArgs(t, kept)...))
 	if err != nil {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		return "", tc.explain(ctx, src, t, clean(out.stderr))
+		return "", tc.explain(ctx, src, t, engine.CleanOutput(string(out.stderr)))
 	}
 	if err := engine.CheckStatic(kept, t.Platform); err != nil {
 		return "", err
@@ -198,42 +189,10 @@ func (t *toolchain) explain(ctx context.Context, src engine.Source, target engin
 	ce := &engine.CompileError{Step: "compile", Target: platform.String(target.Platform), Output: said}
 	module := filepath.Join(src.Root, filepath.FromSlash(src.Module))
 	env := append(target.GoEnv(), "CGO_ENABLED=1")
-	args := []string{"list", "-e", "-deps", "-json=ImportPath,Dir,Standard,CgoFiles"}
-	if len(target.Tags) > 0 {
-		args = append(args, "-tags="+strings.Join(target.Tags, ","))
+	if out, err := run(t.command(ctx, module, env, target.CgoArgs()...)); err == nil {
+		ce.ExplainCgo(string(out.stdout))
 	}
-	out, err := run(t.command(ctx, module, env, append(args, target.Package)...))
-	if err != nil {
-		return ce // the compiler's words are what matters
-	}
-	for dec := json.NewDecoder(strings.NewReader(string(out.stdout))); ; {
-		var p struct {
-			ImportPath, Dir string
-			Standard        bool
-			CgoFiles        []string
-		}
-		if dec.Decode(&p) != nil {
-			return ce
-		}
-		if p.Standard || len(p.CgoFiles) == 0 || !strings.Contains(said, p.ImportPath) && !strings.Contains(said, p.Dir) {
-			continue
-		}
-		ce.Help = fmt.Sprintf("The package %s needs cgo (%s), and a scratch image has no C library, so slipway builds without cgo. Look for a package in pure Go instead.",
-			p.ImportPath, strings.Join(p.CgoFiles, ", "))
-		return ce
-	}
-}
-
-// clean takes out of the go command's words what says nothing: progress of
-// downloads, and blank lines at the ends.
-func clean(stderr []byte) string {
-	var lines []string
-	for line := range strings.Lines(string(stderr)) {
-		if !strings.HasPrefix(line, "go: downloading ") && !strings.HasPrefix(line, "go: finding ") {
-			lines = append(lines, line)
-		}
-	}
-	return strings.TrimSpace(strings.Join(lines, ""))
+	return ce
 }
 
 // Test runs go vet and go test with the toolchain and caches of Compile.
@@ -250,36 +209,17 @@ func (e *Engine) Test(ctx context.Context, src engine.Source, t engine.Test, pro
 	if err := tc.useTemp(dir); err != nil {
 		return err
 	}
-	packages := t.Packages
-	if len(packages) == 0 {
-		packages = []string{"./..."}
+	if err := tc.check(ctx, src, "vet", t.VetArgs(), t, progress); err != nil {
+		return err
 	}
-	for _, verb := range []string{"vet", "test"} {
-		args := []string{verb}
-		if len(t.Tags) > 0 {
-			args = append(args, "-tags="+strings.Join(t.Tags, ","))
-		}
-		if verb == "test" {
-			args = append(args, t.Args...)
-		}
-		if err := tc.check(ctx, src, verb, append(args, packages...), t, progress); err != nil {
-			return err
-		}
-	}
-	return nil
+	return tc.check(ctx, src, "test", t.TestArgs(), t, progress)
 }
 
 func (t *toolchain) check(ctx context.Context, src engine.Source, verb string, args []string, test engine.Test, progress report.Sink) error {
 	step := progress.Start(verb, "", "")
-	env := []string{"CGO_ENABLED=0"} // what is tested is what ships
-	for _, arg := range test.Args {
-		if strings.TrimLeft(arg, "-") == "race" {
-			env = nil // the race detector needs cgo
-		}
-	}
 	module := filepath.Join(src.Root, filepath.FromSlash(src.Module))
-	out, err := run(t.command(ctx, module, append(env, test.Env...), args...))
-	said := clean(append(out.stdout, out.stderr...))
+	out, err := run(t.command(ctx, module, test.GoEnv(), args...))
+	said := engine.CleanOutput(string(out.stdout) + string(out.stderr))
 	if err == nil {
 		if said != "" {
 			progress.Send(report.Event{Step: verb, State: report.Log, Text: said})

@@ -38,9 +38,6 @@ func goVariable(name string) bool {
 	return strings.HasPrefix(name, "GO") || strings.HasPrefix(name, "CGO_")
 }
 
-// harmlessFlags in GOFLAGS are ones that slipway sets itself or that change nothing.
-var harmlessFlags = []string{"-mod", "-modcacherw", "-buildvcs", "-trimpath", "-v", "-x", "-p"}
-
 // toolchain finds the go command and makes it be the release that the source
 // names, or the one that it takes for this source by itself.
 func (e *Engine) toolchain(ctx context.Context, src engine.Source, progress report.Sink) (*toolchain, error) {
@@ -82,7 +79,9 @@ func (e *Engine) toolchain(ctx context.Context, src engine.Source, progress repo
 	if src.Go != "" && tc.version != src.Go {
 		return nil, &engine.ToolchainError{Want: src.Go, Reason: "the go command is " + tc.version + " all the same"}
 	}
-	warnFlags(settings["GOFLAGS"], progress)
+	for _, w := range engine.FlagWarnings(settings["GOFLAGS"]) {
+		progress.Warn("compile", "", "", w)
+	}
 	for _, v := range e.opts.Environ {
 		if name, _, _ := strings.Cut(v, "="); !goVariable(name) {
 			tc.env = append(tc.env, v)
@@ -106,15 +105,6 @@ func workspaceEnv(src engine.Source) []string {
 		return []string{"GOWORK=" + filepath.Join(src.Root, filepath.FromSlash(src.Workspace))}
 	}
 	return []string{"GOWORK=off"}
-}
-
-func warnFlags(goflags string, progress report.Sink) {
-	for _, flag := range strings.Fields(goflags) {
-		name, _, _ := strings.Cut(strings.Replace(flag, "--", "-", 1), "=")
-		if !slices.Contains(harmlessFlags, name) {
-			progress.Warn("compile", "", "", "GOFLAGS has "+flag+", which is not used, since it is this machine's alone; put it into slipway.yaml (build.tags, build.ldflags)")
-		}
-	}
 }
 
 // command runs the toolchain's go command in a folder.
@@ -153,7 +143,7 @@ func lookPath(name string, environ []string) (string, error) {
 
 // reason is what the go command said, in one line.
 func reason(stderr []byte, err error) string {
-	text := clean(stderr)
+	text := engine.CleanOutput(string(stderr))
 	if text == "" {
 		return err.Error()
 	}

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	sdk "dagger.io/dagger"
+	"github.com/spf13/pflag"
+
+	"github.com/slipway-dev/slipway/pipelines/engine"
+	"github.com/slipway-dev/slipway/pipelines/engine/dagger"
+	"github.com/slipway-dev/slipway/pipelines/engine/local"
+	"github.com/slipway-dev/slipway/pipelines/report"
+)
+
+// What tells of a Dagger engine: the first two are set inside of a session, the
+// third names a runner (https://docs.dagger.io/reference/configuration/custom-runner).
+const (
+	sessionPort = "DAGGER_SESSION_PORT"
+	runnerHost  = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
+	daggerCLI   = "_EXPERIMENTAL_DAGGER_CLI_BIN"
+)
+
+// daggerFlags say how the Dagger engine's builder works. The embedded engine has
+// none: it takes what the go command of this machine has.
+type daggerFlags struct {
+	builder, netrc, ca string
+	ssh, gitignore     bool
+	exclude            []string
+}
+
+func (f *daggerFlags) add(fs *pflag.FlagSet) {
+	fs.StringVar(&f.builder, "builder", "", "Dagger engine: image that compiles, by tag or digest; a repository gets the Go release as its tag (default golang)")
+	fs.StringArrayVar(&f.exclude, "exclude", nil, "Dagger engine: pattern of what the builder does not need, beside .git")
+	fs.BoolVar(&f.gitignore, "gitignore", false, "Dagger engine: leave out of the builder what git ignores")
+	fs.StringVar(&f.netrc, "netrc", "", "Dagger engine: file with credentials for private modules")
+	fs.BoolVar(&f.ssh, "ssh", false, "Dagger engine: get the modules of GOPRIVATE over SSH, with the agent of $SSH_AUTH_SOCK")
+	fs.StringVar(&f.ca, "builder-ca", "", "Dagger engine: PEM file of certificate authorities that the builder trusts, beside its image's")
+}
+
+// used is the first of these flags that was set.
+func (f *daggerFlags) used(fs *pflag.FlagSet) string {
+	var names []string
+	own := pflag.NewFlagSet("", pflag.ContinueOnError)
+	(&daggerFlags{}).add(own)
+	own.VisitAll(func(flag *pflag.Flag) {
+		if fs.Changed(flag.Name) {
+			names = append(names, flag.Name)
+		}
+	})
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
+}
+
+// chosen is the engine of one run.
+type chosen struct {
+	engine engine.Engine
+	// reason says why it was taken.
+	reason string
+	// close ends its session.
+	close func() error
+}
+
+// chooseEngine takes the engine that the flags and the environment ask for.
+// A Dagger engine that nobody asked for on the command line is an offer: where it
+// does not answer, the embedded engine does the work.
+func (f *runFlags) chooseEngine(ctx context.Context, e *edge, fs *pflag.FlagSet, own, goCaches string, progress report.Sink) (*chosen, error) {
+	embedded := func(reason string) (*chosen, error) {
+		if name := f.dagger.used(fs); name != "" {
+			return nil, usagef("--%s: the embedded engine has no builder image; give --engine dagger as well", name)
+		}
+		return &chosen{
+			engine: local.New(local.Options{Environ: e.childEnviron(), CacheDir: own, GoCaches: goCaches, Jobs: f.jobs}),
+			reason: "the embedded engine, with the Go toolchain of this machine" + reason,
+			close:  func() error { return nil },
+		}, nil
+	}
+	reason := ""
+	switch {
+	case f.engine == "local":
+		return embedded(": --engine local")
+	case e.env(sessionPort) != "":
+		reason = "a Dagger session is running (" + sessionPort + ")"
+	case e.env(runnerHost) != "":
+		reason = "a Dagger runner is named (" + runnerHost + ")"
+	case f.engine == "dagger":
+		reason = "--engine dagger"
+	default:
+		return embedded(": there is no Dagger session, and no runner is named")
+	}
+	step := progress.Start("engine", "", "")
+	c, err := f.connect(ctx, e, own)
+	if err == nil {
+		c.reason = "the Dagger engine: " + reason
+		step.End("dagger: "+reason, nil)
+		return c, nil
+	}
+	if f.engine == "dagger" || ctx.Err() != nil || is[usageError](err) {
+		step.End("", err)
+		return nil, err
+	}
+	step.Skip("the embedded one")
+	progress.Warn("engine", "", "", err.Error()+"; the embedded engine does the work (--engine dagger insists)")
+	return embedded(": " + reason + ", but it does not answer")
+}
+
+// connect opens a session with the Dagger engine, or joins the one that runs.
+func (f *runFlags) connect(ctx context.Context, e *edge, own string) (*chosen, error) {
+	if err := dagger.CheckBuilder(f.dagger.builder); err != nil {
+		return nil, usagef("--builder: %w", err)
+	}
+	o := dagger.Options{
+		Builder: f.dagger.builder, Exclude: f.dagger.exclude, Gitignore: f.dagger.gitignore,
+		Settings: e.goSettings(ctx), TempDir: filepath.Join(own, "dagger"),
+	}
+	if err := os.MkdirAll(o.TempDir, 0o755); err != nil {
+		return nil, fmt.Errorf("cache folder: %w; choose another one with --cache-dir", err)
+	}
+	if f.dagger.ca != "" {
+		pem, err := os.ReadFile(f.dagger.ca)
+		if err != nil {
+			return nil, usagef("--builder-ca: %w", err)
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+			return nil, usagef("--builder-ca %s: holds no PEM certificate", f.dagger.ca)
+		}
+		o.CA = pem
+	}
+	var netrc []byte
+	if f.dagger.netrc != "" {
+		var err error
+		if netrc, err = os.ReadFile(f.dagger.netrc); err != nil {
+			return nil, usagef("--netrc: %w", err)
+		}
+	}
+	agent := e.env("SSH_AUTH_SOCK")
+	if f.dagger.ssh && agent == "" {
+		return nil, usagef("--ssh: SSH_AUTH_SOCK is not set; start an agent (ssh-agent) and add a key")
+	}
+	if err := e.offerCLI(ctx); err != nil {
+		return nil, err
+	}
+	client, err := e.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if netrc != nil {
+		o.Netrc = client.SetSecret("slipway-netrc", string(netrc))
+	}
+	if token := e.env("SLIPWAY_GIT_TOKEN"); token != "" {
+		o.Token = client.SetSecret("slipway-git-token", token)
+	}
+	if f.dagger.ssh {
+		o.SSH = client.Host().UnixSocket(agent)
+	}
+	return &chosen{engine: dagger.New(client, o), close: client.Close}, nil
+}
+
+// connectTime is how long an engine that is named may take to answer. One that
+// has to be started first may take as long as its image does to come.
+const connectTime = 15 * time.Second
+
+// dial opens the session. The SDK waits for its command line, which tries an
+// engine that does not answer for many minutes and is deaf until then.
+func (e *edge) dial(ctx context.Context) (*sdk.Client, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	type result struct {
+		client *sdk.Client
+		err    error
+	}
+	connected := make(chan result, 1)
+	go func() {
+		client, err := sdk.Connect(ctx, e.withoutSecrets()...)
+		connected <- result{client, err}
+	}()
+	var late <-chan time.Time
+	runner := e.env(runnerHost)
+	if runner != "" {
+		late = time.After(connectTime)
+	}
+	select {
+	case r := <-connected:
+		if r.err != nil {
+			cancel()
+			return nil, fmt.Errorf("no Dagger engine answers: %s", connectProblem(r.err))
+		}
+		// The session lives as long as its context does.
+		context.AfterFunc(ctx, cancel)
+		return r.client, nil
+	case <-ctx.Done():
+		cancel()
+		return nil, ctx.Err()
+	case <-late:
+		cancel()
+		return nil, fmt.Errorf("no Dagger engine answers at %s (%s) within %s", runner, runnerHost, connectTime)
+	}
+}
+
+// connectProblem is the line that says why there is no connection: the last of
+// what the command line printed, which the SDK appends to its own words.
+func connectProblem(err error) string {
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	return strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "Error: ")
+}
+
+// goSettings are the settings of this machine's go command that say where
+// modules come from, go env -w included. A machine without one has the variables.
+func (e *edge) goSettings(ctx context.Context) []string {
+	settings := map[string]string{}
+	cmd := exec.CommandContext(ctx, "go", append([]string{"env", "-json"}, dagger.Settings()...)...)
+	cmd.Env = append(e.childEnviron(), "GOTOOLCHAIN=local")
+	cmd.Dir = os.TempDir() // no go.mod decides about this
+	if out, err := cmd.Output(); err != nil || json.Unmarshal(out, &settings) != nil {
+		for _, name := range dagger.Settings() {
+			settings[name] = e.env(name)
+		}
+	}
+	var all []string
+	for _, name := range dagger.Settings() {
+		if value := settings[name]; value != "" {
+			all = append(all, name+"="+value)
+		}
+	}
+	return all
+}
+
+// offerCLI lets the SDK take the dagger command that is installed, where it has
+// the SDK's version; otherwise it would download that one.
+func (e *edge) offerCLI(ctx context.Context) error {
+	if e.env(daggerCLI) != "" || e.env(sessionPort) != "" {
+		return nil
+	}
+	path, err := exec.LookPath("dagger")
+	if err != nil {
+		return nil
+	}
+	out, err := exec.CommandContext(ctx, path, "version").Output()
+	if err != nil || !slices.Contains(strings.Fields(string(out)), "v"+dagger.Version) {
+		return nil
+	}
+	return os.Setenv(daggerCLI, path)
+}
+
+// withoutSecrets hides what is meant for slipway from the command that keeps the session.
+func (e *edge) withoutSecrets() []sdk.ClientOpt {
+	var opts []sdk.ClientOpt
+	for _, v := range e.environ {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "SLIPWAY_") {
+			opts = append(opts, sdk.WithEnvironmentVariable(name, ""))
+		}
+	}
+	return opts
+}

@@ -1,0 +1,92 @@
+package dagger
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	sdk "dagger.io/dagger"
+)
+
+// lockedBuffer takes what an engine says from several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// needsEngine skips a test where no Dagger engine is to be had.
+func needsEngine(t testing.TB) {
+	t.Helper()
+	if os.Getenv("DAGGER_SESSION_PORT") == "" && os.Getenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST") == "" {
+		t.Skip("no Dagger engine: run the tests below dagger run, or name one in _EXPERIMENTAL_DAGGER_RUNNER_HOST")
+	}
+}
+
+// session opens a session of the test's own, or joins the one around it. Where
+// the session is the test's own, said has all that the engine says.
+func session(t testing.TB) (client *sdk.Client, said *lockedBuffer) {
+	t.Helper()
+	needsEngine(t)
+	said = &lockedBuffer{}
+	// The test's context ends before its cleanups run.
+	client, err := sdk.Connect(context.WithoutCancel(t.Context()), sdk.WithLogOutput(said), sdk.WithVerbosity(3))
+	if err != nil {
+		t.Fatalf("connect: %v\n%s", err, said)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return client, said
+}
+
+// options are what every engine of these tests needs on this machine.
+func options(t testing.TB) Options {
+	t.Helper()
+	o := Options{Builder: os.Getenv("SLIPWAY_TEST_BUILDER"), TempDir: t.TempDir()}
+	for _, name := range settings {
+		out, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if value := strings.TrimSpace(string(out)); value != "" {
+			o.Settings = append(o.Settings, name+"="+value)
+		}
+	}
+	return o
+}
+
+// fresh is text that no engine has seen yet.
+func fresh() string { return fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixNano()) }
+
+// write writes a tree of files below a new folder of the test's.
+func write(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
