@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 //	same A B                     compares two files' first lines
 //	notags NAME REPOSITORY       the registry has no tag in the repository
 //	sent NAME N                  the registry got N blobs since the last time
-//	dagger                       makes this machine's Dagger engine known to slipway, and
-//	                             sets $BUILDER to the image that compiles
+//	dagger                       makes this machine's Dagger engine known, and sets $BUILDER
+//	                             to the image that compiles
 //
 // Conditions: [sandbox], images can be run on this machine; [dagger], there is a
 // Dagger engine; [root]; [hides], no emulator is registered, or a namespace can hide those that are.
@@ -56,7 +56,7 @@ func TestScripts(t *testing.T) {
 			// The caches are the machine's, so that no script compiles the standard
 			// library again; everything else starts empty.
 			env.Vars = append(env.Vars,
-				"HOME="+filepath.Join(env.WorkDir, "home"), "EXAMPLES="+examples,
+				"HOME="+filepath.Join(env.WorkDir, "home"), "EXAMPLES="+examples, "ROOT="+filepath.Dir(examples),
 				"SLIPWAY_CACHE_DIR="+filepath.Join(env.WorkDir, "cache"),
 				"GOCACHE="+goEnv["GOCACHE"], "GOMODCACHE="+goEnv["GOMODCACHE"], "GOPROXY="+goEnv["GOPROXY"],
 				"GONOSUMDB="+goEnv["GONOSUMDB"], "GOSUMDB="+goEnv["GOSUMDB"], "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local",

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,29 +53,24 @@ func withTags(args, tags []string) []string {
 }
 
 // CgoArgs are the arguments of the go command that lists what ExplainCgo wants
-// to know; it runs with GoEnv and CGO_ENABLED=1.
+// to know: the packages written with cgo, a line each. It runs with GoEnv and
+// CGO_ENABLED=1.
 func (t Target) CgoArgs() []string {
-	return append(withTags([]string{"list", "-e", "-deps", "-json=ImportPath,Dir,Standard,CgoFiles"}, t.Tags), t.Package)
+	const line = `{{if and .CgoFiles (not .Standard)}}{{.ImportPath}}{{"\t"}}{{.Dir}}{{"\t"}}{{join .CgoFiles ", "}}{{end}}`
+	return append(withTags([]string{"list", "-e", "-deps", "-f", line}, t.Tags), t.Package)
 }
 
 // ExplainCgo adds to a failed compile what the compiler does not say: that a
 // package which it complains about is written with cgo. The list is what the go
 // command printed for CgoArgs.
 func (e *CompileError) ExplainCgo(list string) {
-	for dec := json.NewDecoder(strings.NewReader(list)); ; {
-		var p struct {
-			ImportPath, Dir string
-			Standard        bool
-			CgoFiles        []string
-		}
-		if dec.Decode(&p) != nil {
-			return
-		}
-		if p.Standard || len(p.CgoFiles) == 0 || !strings.Contains(e.Output, p.ImportPath) && !strings.Contains(e.Output, p.Dir) {
+	for line := range strings.Lines(list) {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		if len(fields) != 3 || !strings.Contains(e.Output, fields[0]) && !strings.Contains(e.Output, fields[1]) {
 			continue
 		}
 		e.Help = fmt.Sprintf("The package %s needs cgo (%s), and a scratch image has no C library, so slipway builds without cgo. Look for a package in pure Go instead.",
-			p.ImportPath, strings.Join(p.CgoFiles, ", "))
+			fields[0], fields[2])
 		return
 	}
 }

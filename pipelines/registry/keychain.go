@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -41,6 +42,27 @@ import (
 // Unlike everything else here the keychain looks at the environment by itself:
 // at the variables above, HOME, and PATH for the helpers.
 func Keychain() authn.Keychain { return keychain{} }
+
+// KeychainOf finds credentials in the text of docker's config.json or podman's
+// auth.json alone, wherever it comes from.
+func KeychainOf(text io.Reader) (authn.Keychain, error) {
+	file, err := config.LoadFromReader(text)
+	if err != nil {
+		return nil, fmt.Errorf("no docker config: %w", err)
+	}
+	return fileKeychain{file}, nil
+}
+
+type fileKeychain struct{ file *configfile.ConfigFile }
+
+// Resolve implements authn.Keychain.
+func (k fileKeychain) Resolve(target authn.Resource) (authn.Authenticator, error) {
+	found, err := findIn(k.file, target)
+	if err != nil {
+		return nil, &passedOverError{err.Error()}
+	}
+	return authn.FromConfig(found), nil
+}
 
 type keychain struct{}
 
@@ -132,6 +154,10 @@ func (p place) find(target authn.Resource) (authn.AuthConfig, error) {
 	if err != nil {
 		return authn.AuthConfig{}, err
 	}
+	return findIn(file, target)
+}
+
+func findIn(file *configfile.ConfigFile, target authn.Resource) (authn.AuthConfig, error) {
 	hosts := []string{target.RegistryStr()}
 	if hosts[0] == name.DefaultRegistry {
 		// The key that docker has for its Hub, and podman's.
@@ -149,21 +175,23 @@ func (p place) find(target authn.Resource) (authn.AuthConfig, error) {
 	// Docker's library takes any key that begins with the host for the host's own,
 	// since once they were URLs. It would log in with what is meant for another part
 	// of the registry.
-	maps.DeleteFunc(file.AuthConfigs, func(key string, _ types.AuthConfig) bool {
+	own := *file
+	own.AuthConfigs = maps.Clone(file.AuthConfigs)
+	maps.DeleteFunc(own.AuthConfigs, func(key string, _ types.AuthConfig) bool {
 		_, rest, _ := strings.Cut(key, "/")
 		return !strings.Contains(key, "://") && !slices.Contains([]string{"", "v1", "v2"}, strings.TrimSuffix(rest, "/"))
 	})
 
 	// Credential stores and helpers are asked for the registry and not for parts of
 	// it: they know nothing else, and some have an error for what they do not know.
-	stored, err := file.GetAuthConfig(hosts[0])
+	stored, err := own.GetAuthConfig(hosts[0])
 	if err != nil {
 		return authn.AuthConfig{}, err
 	}
 	found := pick(stored)
 	for _, host := range hosts[1:] {
 		if found == (authn.AuthConfig{}) {
-			found = pick(file.AuthConfigs[host])
+			found = pick(own.AuthConfigs[host])
 		}
 	}
 	return found, nil

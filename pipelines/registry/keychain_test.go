@@ -161,6 +161,36 @@ func TestKeychainParts(t *testing.T) {
 
 // TestKeychainLinux looks at podman's place for whoever has no XDG_RUNTIME_DIR. It
 // is not ours to write to.
+// TestKeychainOf finds what the text has, more than once, and nothing of this
+// machine's own.
+func TestKeychainOf(t *testing.T) {
+	home := clearHome(t)
+	write(t, entries(map[string]string{"elsewhere.example": "machine"}), home, ".docker", "config.json")
+	k, err := registry.KeychainOf(strings.NewReader(entries(map[string]string{"reg.example": "all", "reg.example/team": "team"})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for repository, want := range map[string]string{
+		"reg.example/app": "all", "reg.example/team/app": "team", "reg.example/other": "all", "elsewhere.example/app": "",
+	} {
+		repo, err := name.NewRepository(repository)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := k.Resolve(repo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := found.Authorization()
+		if err != nil || got.Username != want {
+			t.Errorf("%s: %q, want %q (%v)", repository, got.Username, want, err)
+		}
+	}
+	if _, err := registry.KeychainOf(strings.NewReader("no JSON")); err == nil {
+		t.Error("a text that is no docker config is taken")
+	}
+}
+
 func TestKeychainLinux(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("podman has this place on Linux only")

@@ -167,6 +167,7 @@ func compile(ctx context.Context, c *sdk.Container, src engine.Source, t engine.
 			if listErr == nil {
 				failed.ExplainCgo(list)
 			}
+			failed.Output = strings.ReplaceAll(failed.Output, sourceDir+"/", "")
 		}
 		return nil, err
 	}

@@ -94,6 +94,10 @@ func TestCompileErrors(t *testing.T) {
 		{"source", map[string]string{
 			"go.mod": "module example.test/prog\n\ngo 1.26\n", "cmd/a/main.go": "package main\n\nfunc main() { wrong() }\n",
 		}, "compile", []string{"compile linux/amd64 failed", "cmd/a/main.go:3:15: undefined: wrong"}},
+		{"cgo", map[string]string{
+			"go.mod": "module example.test/prog\n\ngo 1.26\n", "cmd/a/main.go": "package main\n\nimport \"example.test/prog/c\"\n\nfunc main() { c.F() }\n",
+			"c/c.go": "package c\n\n// #include <stdio.h>\nimport \"C\"\n\nfunc F() {}\n",
+		}, "compile", []string{"The package example.test/prog/c needs cgo (c.go)"}},
 		{"module that is nowhere", map[string]string{
 			"go.mod": "module example.test/prog\n\ngo 1.26\n\nrequire example.test/nowhere v1.0.0\n", "cmd/a/main.go": program,
 		}, "download", []string{"example.test/nowhere"}},

@@ -89,7 +89,14 @@ func TestServe(t *testing.T) {
 }
 
 func TestDialFailures(t *testing.T) {
-	s := serve(t, native(t, nobody), "hang")
+	s := serve(t, native(t, nobody), "deaf", ":8080")
+	conn, err := patient(s)(t.Context(), "tcp", "127.0.0.1:8080") // it has begun
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
 	for network, address := range map[string]string{
 		"tcp":  "127.0.0.1:1",
 		"tcp6": "not-an-address",
