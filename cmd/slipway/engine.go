@@ -166,8 +166,9 @@ func (f *runFlags) connect(ctx context.Context, e *edge, own string) (*chosen, e
 	return &chosen{engine: dagger.New(client, o), close: client.Close}, nil
 }
 
-// connectTime is how long an engine that is named may take to answer. One that
-// has to be started first may take as long as its image does to come.
+// connectTime is how long an engine that runs may take to answer. One that is to
+// be started first (docker-image://, or none is named) may take as long as its
+// image does to come.
 const connectTime = 15 * time.Second
 
 // dial opens the session. The SDK waits for its command line, which tries an
@@ -185,7 +186,7 @@ func (e *edge) dial(ctx context.Context) (*sdk.Client, error) {
 	}()
 	var late <-chan time.Time
 	runner := e.env(runnerHost)
-	if runner != "" {
+	if scheme, _, _ := strings.Cut(runner, "://"); runner != "" && !strings.Contains(scheme, "image") {
 		late = time.After(connectTime)
 	}
 	select {
