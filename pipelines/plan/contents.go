@@ -179,7 +179,7 @@ func (r *resolver) created(c Image, ip *ImagePlan) error {
 	default:
 		seconds, err := strconv.ParseInt(created, 10, 64)
 		if err != nil || seconds < 0 || seconds > maxTime {
-			return r.bad("image.created", "%q is no time; want commit, or seconds since 1970 up to %d", created, maxTime)
+			return r.bad("image.created", "%q is no time; want commit, or seconds since 1970 up to %d", created, int64(maxTime))
 		}
 		ip.Created = time.Unix(seconds, 0).UTC()
 	}

@@ -20,7 +20,8 @@ import (
 	sdk "dagger.io/dagger"
 
 	"github.com/slipway-dev/slipway/pipelines/engine"
-	"github.com/slipway-dev/slipway/pipelines/engine/dagger/supervise/wire"
+	"github.com/slipway-dev/slipway/pipelines/engine/dagger/internal/supervise/wire"
+	"github.com/slipway-dev/slipway/pipelines/engine/process"
 	"github.com/slipway-dev/slipway/pipelines/image"
 	"github.com/slipway-dev/slipway/pipelines/platform"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
@@ -38,13 +39,13 @@ type container struct {
 	client   *sdk.Client
 	config   v1.Config
 	platform string
-	stop     int    // the stop signal
+	stop     process.Signal
 	sockets  string // the folder of the sockets on which the supervisors call
 
 	mu      sync.Mutex
 	closed  bool
 	last    int // number of the last socket
-	running map[*process]bool
+	running map[*execution]bool
 }
 
 // Load imports an image into the engine, and compiles the supervisor for it.
@@ -60,18 +61,18 @@ type container struct {
 //
 // The emulators are those of the engine's machine: where it has none for the
 // image's platform, running it fails with a *smoke.NotRunnableError. Where the
-// image is at fault, the error is a *StartError.
+// image is at fault, the error is a *process.StartError.
 func (e *Engine) Load(ctx context.Context, img v1.Image) (_ engine.Container, err error) {
 	config, err := img.ConfigFile()
 	if err != nil {
 		return nil, fmt.Errorf("image's config: %w", err)
 	}
 	p := v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}
-	c := &container{client: e.client, config: config.Config, platform: platform.String(p), running: map[*process]bool{}}
+	c := &container{client: e.client, config: config.Config, platform: platform.String(p), running: map[*execution]bool{}}
 	if config.OS != "linux" {
 		return nil, &smoke.NotRunnableError{Reason: fmt.Sprintf("the image is for %q, and a Dagger engine runs those for Linux", c.platform)}
 	}
-	if c.stop, err = stopSignal(c.config); err != nil {
+	if c.stop, err = process.StopSignal(c.config); err != nil {
 		return nil, err
 	}
 	if c.sockets, err = socketDir(e.opts.TempDir); err != nil {
@@ -189,21 +190,21 @@ func (c *container) Serve(ctx context.Context, p smoke.Process) (smoke.Service, 
 var errClosed = errors.New("the container was closed")
 
 // start starts the image's program and returns when it runs.
-func (c *container) start(ctx context.Context, p smoke.Process) (*process, error) {
+func (c *container) start(ctx context.Context, p smoke.Process) (*execution, error) {
 	if p.HostNetwork {
 		return nil, &smoke.NotRunnableError{
 			Reason: "a Dagger engine does not let a program use the host's network", Help: "use --engine local",
 		}
 	}
 	t := wire.Task{
-		Dir: path.Clean("/" + c.config.WorkingDir), User: c.config.User, Platform: c.platform,
+		Dir: process.Workdir(c.config), User: c.config.User, Platform: c.platform,
 		Stdin: []byte(p.Stdin), MaxOutput: smoke.MaxOutput,
 	}
 	var err error
-	if t.Args, err = arguments(c.config, p); err != nil {
+	if t.Args, err = process.Arguments(c.config, p); err != nil {
 		return nil, err
 	}
-	if t.Env, err = environment(c.config, p); err != nil {
+	if t.Env, err = process.Environment(c.config, p); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -220,7 +221,7 @@ func (c *container) start(ctx context.Context, p smoke.Process) (*process, error
 }
 
 // launch launches a process that Close knows of.
-func (c *container) launch(ctx context.Context, t wire.Task) (*process, error) {
+func (c *container) launch(ctx context.Context, t wire.Task) (*execution, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {

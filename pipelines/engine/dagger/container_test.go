@@ -28,6 +28,8 @@ import (
 	sdk "dagger.io/dagger"
 
 	"github.com/slipway-dev/slipway/pipelines/engine"
+	"github.com/slipway-dev/slipway/pipelines/engine/internal/testprogram"
+	"github.com/slipway-dev/slipway/pipelines/engine/process"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
 
@@ -112,14 +114,10 @@ func testImage(t testing.TB, p v1.Platform, config v1.Config, entries ...entry) 
 	return img
 }
 
-// programs holds what was compiled, by architecture.
-var programs sync.Map
-
-// testProgram compiles the program of the tests, once for each architecture.
+// testProgram is the program of the tests, compiled for an architecture.
 func testProgram(t testing.TB, arch string) entry {
 	t.Helper()
-	once, _ := programs.LoadOrStore(arch, sync.OnceValues(func() (string, error) { return compileProgram(arch) }))
-	content, err := once.(func() (string, error))()
+	content, err := testprogram.Compile(arch)
 	if errors.Is(err, exec.ErrNotFound) {
 		t.Skip("needs the go command: ", err)
 	}
@@ -127,22 +125,6 @@ func testProgram(t testing.TB, arch string) entry {
 		t.Fatal(err)
 	}
 	return file("app", content, 0o755)
-}
-
-func compileProgram(arch string) (string, error) {
-	dir, err := os.MkdirTemp("", "program-")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	out := filepath.Join(dir, "app")
-	cmd := exec.Command("go", "build", "-o", out, "-ldflags", "-s -w", "./supervise/testdata/program/main.go")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, text)
-	}
-	content, err := os.ReadFile(out)
-	return string(content), err
 }
 
 // enginePlatform is the engine's own.
@@ -208,7 +190,7 @@ func leaks() string {
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	var left []string
 	for _, stack := range strings.Split(string(stacks), "\n\n") {
-		if strings.Contains(stack, "/engine/dagger.(*line)") || strings.Contains(stack, "/engine/dagger.(*process)") ||
+		if strings.Contains(stack, "/engine/dagger.(*line)") || strings.Contains(stack, "/engine/dagger.(*execution)") ||
 			strings.Contains(stack, "/engine/dagger.launch") || strings.Contains(stack, "/engine/dagger.(*container)") {
 			left = append(left, stack)
 		}
@@ -267,27 +249,14 @@ func fail(t testing.TB, c engine.Container, text string, args ...string) {
 	}
 }
 
-// seen is what the program reports about its surroundings.
-type seen struct {
-	UID, GID    int
-	Groups      []int
-	Args, Env   []string
-	Dir, Host   string
-	Stdin       string
-	Descriptors []string
-	Umask       int
-	Status      map[string]string
-	Files       []string
-}
-
-func look(t testing.TB, c engine.Container, p smoke.Process) seen {
+func look(t testing.TB, c engine.Container, p smoke.Process) testprogram.Seen {
 	t.Helper()
 	p.Args = append([]string{"report"}, p.Args...)
 	exit, err := c.Run(t.Context(), p)
 	if err != nil || exit.Code != 0 {
 		t.Fatalf("%v, exit code %d: %s", err, exit.Code, exit.Stderr)
 	}
-	var s seen
+	var s testprogram.Seen
 	if err := json.Unmarshal(exit.Stdout, &s); err != nil {
 		t.Fatalf("%v: %s", err, exit.Stdout)
 	}
@@ -353,11 +322,11 @@ func TestSurroundings(t *testing.T) {
 	})
 	status := got.Status
 	got.Status = nil
-	want := seen{
-		UID: 65534, GID: 65534, Groups: got.Groups,
+	want := testprogram.Seen{
+		UID: 65534, GID: 65534, PID: got.PID, Groups: got.Groups,
 		Args: []string{"/app", "report", "one", "", "$A"},
 		Env: []string{
-			"HOSTNAME=" + got.Host, "HOME=/", "PATH=" + defaultPath,
+			"HOSTNAME=" + got.Host, "HOME=/", "PATH=" + process.DefaultPath,
 			"A=image", "B=caller", "EMPTY=", "C=caller=more",
 		},
 		Dir: "/srv/data", Host: got.Host, Stdin: "typed\n",
@@ -459,10 +428,6 @@ func TestTmpAndVolumes(t *testing.T) {
 
 func TestProgramsThatCannotStart(t *testing.T) {
 	p := enginePlatform(t)
-	foreign := "arm64"
-	if p.Architecture == foreign {
-		foreign = "amd64"
-	}
 	for name, c := range map[string]struct {
 		config  v1.Config
 		entries []entry
@@ -489,7 +454,7 @@ func TestProgramsThatCannotStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = container.Run(t.Context(), smoke.Process{})
-			if e, ok := errors.AsType[*StartError](err); !ok || !strings.Contains(e.Error(), c.want) {
+			if e, ok := errors.AsType[*process.StartError](err); !ok || !strings.Contains(e.Error(), c.want) {
 				t.Errorf("want a StartError with %q, got %T: %v", c.want, err, err)
 			}
 		})
@@ -603,26 +568,6 @@ func TestVariants(t *testing.T) {
 	}
 	if got := succeed(t, c, "print", "x"); got != "x" {
 		t.Errorf("got %q", got)
-	}
-}
-
-func TestStopSignal(t *testing.T) {
-	for name, want := range map[string]int{
-		"": 15, "SIGTERM": 15, "INT": 2, "sigquit": 3, "9": 9, "SIGRTMIN+3": 37, "SIGRTMAX-1": 63, "RTMIN": 34,
-	} {
-		if got, err := stopSignal(v1.Config{StopSignal: name}); err != nil || got != want {
-			t.Errorf("%q: got %d, %v, want %d", name, got, err, want)
-		}
-	}
-	for _, name := range []string{"SIGNONE", "0", "-1", "65", "SIGRTMIN+99", "SIG"} {
-		if got, err := stopSignal(v1.Config{StopSignal: name}); err == nil {
-			t.Errorf("%q was taken as %d", name, got)
-		}
-	}
-	for n, want := range map[int]string{1: "SIGHUP", 9: "SIGKILL", 31: "SIGSYS", 34: "SIGRTMIN", 37: "SIGRTMIN+3"} {
-		if got := signalName(n); got != want {
-			t.Errorf("%d: got %s, want %s", n, got, want)
-		}
 	}
 }
 

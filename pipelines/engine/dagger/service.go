@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/slipway-dev/slipway/pipelines/engine/dagger/supervise/wire"
+	"github.com/slipway-dev/slipway/pipelines/engine/dagger/internal/supervise/wire"
+	"github.com/slipway-dev/slipway/pipelines/engine/process"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
 
@@ -23,8 +23,8 @@ const (
 	drainTimeout = 2 * time.Second
 )
 
-// process is an image's program that runs, or has run, under a supervisor.
-type process struct {
+// execution is an image's program that runs, or has run, under a supervisor.
+type execution struct {
 	task   wire.Task
 	line   *line
 	cancel context.CancelFunc // ends the container
@@ -52,9 +52,9 @@ type process struct {
 type containing func(ctx context.Context) (code int, said string, err error)
 
 // launch runs a container, and returns before the program runs.
-func launch(ctx context.Context, container containing, listener net.Listener, t wire.Task) *process {
+func launch(ctx context.Context, container containing, listener net.Listener, t wire.Task) *execution {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	p := &process{
+	p := &execution{
 		task: t, line: newLine(listener), cancel: cancel,
 		started: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}), bye: make(chan struct{}),
 	}
@@ -82,7 +82,7 @@ func launch(ctx context.Context, container containing, listener net.Listener, t 
 }
 
 // talk gives the supervisor its task and takes its replies until it has ended.
-func (p *process) talk(control net.Conn) {
+func (p *execution) talk(control net.Conn) {
 	p.mu.Lock()
 	killed := p.cause != nil
 	p.connected = true
@@ -104,7 +104,7 @@ func (p *process) talk(control net.Conn) {
 			p.line.answer(r.NotDialed.ID, dialed{err: notDialed(*r.NotDialed)})
 		case r.NotStarted != nil:
 			if p.finish() {
-				p.err = &StartError{p.task.Args[0], r.NotStarted.Reason, r.NotStarted.Help, systemError(r.NotStarted.Errno)}
+				p.err = p.notStarted(*r.NotStarted)
 				close(p.done)
 			}
 			p.release()
@@ -118,8 +118,13 @@ func (p *process) talk(control net.Conn) {
 	}
 }
 
+// notStarted is the error of a program that the supervisor could not start.
+func (p *execution) notStarted(n wire.NotStarted) error {
+	return &process.StartError{Program: p.task.Args[0], Reason: n.Reason, Help: n.Help, Err: systemError(n.Errno)}
+}
+
 // finish tells its first caller that it is the one to set how the program ended.
-func (p *process) finish() bool {
+func (p *execution) finish() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	first := !p.ended
@@ -128,13 +133,13 @@ func (p *process) finish() bool {
 }
 
 // end is how a program ended.
-func (p *process) end(e wire.Ended) (smoke.Exit, error) {
+func (p *execution) end(e wire.Ended) (smoke.Exit, error) {
 	exit := smoke.Exit{Code: e.Code, Stdout: e.Stdout, Stderr: e.Stderr, Elapsed: e.Elapsed}
 	if e.Signal != 0 {
-		exit.Signal = signalName(e.Signal)
+		exit.Signal = process.Signal(e.Signal).String()
 	}
 	// A program that was quicker than the kill has ended by itself.
-	if e.Signal == sigkill {
+	if process.Signal(e.Signal) == process.SIGKILL {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return exit, p.cause
@@ -145,13 +150,9 @@ func (p *process) end(e wire.Ended) (smoke.Exit, error) {
 	return exit, nil
 }
 
-// wrongProcessorText is what Go's runtime says where a program needs more than
-// the processor has (runtime/asm_amd64.s, runtime/os_linux_arm.go).
-var wrongProcessorText = regexp.MustCompile(`^(This program can only be run on .+ support\.|runtime: this CPU has no .+ hardware, so it cannot run)`)
-
-func (p *process) wrongProcessor(exit smoke.Exit) error {
-	text := wrongProcessorText.Find(exit.Stderr)
-	if text == nil {
+func (p *execution) wrongProcessor(exit smoke.Exit) error {
+	text := process.WrongProcessor(exit.Stderr)
+	if text == "" {
 		return nil
 	}
 	return &smoke.NotRunnableError{
@@ -161,7 +162,7 @@ func (p *process) wrongProcessor(exit smoke.Exit) error {
 }
 
 // lost is the error where a container ended before the program.
-func (p *process) lost(ctx context.Context, code int, said string, err error) error {
+func (p *execution) lost(ctx context.Context, code int, said string, err error) error {
 	p.mu.Lock()
 	cause := p.cause
 	p.mu.Unlock()
@@ -184,7 +185,7 @@ func (p *process) lost(ctx context.Context, code int, said string, err error) er
 }
 
 // release lets the supervisor end when what the program sent has arrived.
-func (p *process) release() {
+func (p *execution) release() {
 	limit := time.NewTimer(drainTimeout)
 	defer limit.Stop()
 	look := time.NewTicker(5 * time.Millisecond)
@@ -203,7 +204,7 @@ func (p *process) release() {
 
 // finally asks the supervisor for what makes it end, and has the engine end the
 // container where that does not help.
-func (p *process) finally(r wire.Request) {
+func (p *execution) finally(r wire.Request) {
 	limit := time.AfterFunc(killTimeout, p.cancel)
 	go func() {
 		<-p.gone
@@ -216,7 +217,7 @@ func (p *process) finally(r wire.Request) {
 
 // await returns when the program runs, or with the reason why it does not. From
 // then on, the program is killed when ctx ends.
-func (p *process) await(ctx context.Context) error {
+func (p *execution) await(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { p.kill(ctx.Err()) })
 	go func() {
 		<-p.done
@@ -236,7 +237,7 @@ func (p *process) await(ctx context.Context) error {
 }
 
 // kill ends the program and everything that it started. The first cause counts.
-func (p *process) kill(cause error) {
+func (p *execution) kill(cause error) {
 	p.mu.Lock()
 	if p.ended {
 		p.mu.Unlock()
@@ -255,7 +256,7 @@ func (p *process) kill(cause error) {
 }
 
 // close kills the program, and waits for nobody who still reads from it.
-func (p *process) close() {
+func (p *execution) close() {
 	p.mu.Lock()
 	select {
 	case <-p.bye:
@@ -268,8 +269,8 @@ func (p *process) close() {
 
 // service is a program that was started to serve.
 type service struct {
-	*process
-	stop int
+	*execution
+	stop process.Signal
 }
 
 // Dial connects to a TCP address as seen from inside.
@@ -303,7 +304,7 @@ func (s service) Stop(ctx context.Context) (smoke.Exit, error) {
 	default:
 	}
 	if ctx.Err() == nil {
-		_ = s.line.send(wire.Request{Signal: s.stop}) // one that has ended needs none
+		_ = s.line.send(wire.Request{Signal: int(s.stop)}) // one that has ended needs none
 	}
 	select {
 	case <-s.done:

@@ -10,43 +10,54 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/slipway-dev/slipway/pipelines/engine/dagger/supervise/wire"
+	"github.com/slipway-dev/slipway/pipelines/engine/dagger/internal/supervise/wire"
+	"github.com/slipway-dev/slipway/pipelines/engine/process"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
 
 // The tests here need no engine: the supervisor runs on this machine, with a folder
 // of the test's for a container's root.
 
-// built are the supervisor and the program of the tests, compiled for this machine.
-var built = sync.OnceValues(func() (map[string][]byte, error) {
-	dir, err := os.MkdirTemp("", "built-")
+// supervisor is compiled for this machine, as the engine compiles it: apart from
+// the module, and from the standard library alone.
+var supervisor = sync.OnceValues(func() (string, error) {
+	files, err := supervisorFiles()
 	if err != nil {
-		return nil, err
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "supervisor-")
+	if err != nil {
+		return "", err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	all := map[string][]byte{}
-	for name, source := range map[string]string{"supervise": "./supervise", "app": "./supervise/testdata/program"} {
-		out := filepath.Join(dir, name)
-		cmd := exec.Command("go", "build", "-o", out, source)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-		if text, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("go build: %w\n%s", err, text)
+	for name, content := range files {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return "", err
 		}
-		if all[name], err = os.ReadFile(out); err != nil {
-			return nil, err
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			return "", err
 		}
 	}
-	return all, nil
+	cmd := exec.Command("go", "build", "-o", "supervise", "./"+supervisorPackage)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, text)
+	}
+	content, err := os.ReadFile(filepath.Join(dir, "supervise"))
+	return string(content), err
 })
 
 // supervised launches the program under a supervisor of this machine.
-func supervised(t *testing.T, task wire.Task) *process {
+func supervised(t *testing.T, task wire.Task) *execution {
 	t.Helper()
-	files, err := built()
+	supervise, err := supervisor()
 	if errors.Is(err, exec.ErrNotFound) {
 		t.Skip("needs the go command: ", err)
 	}
@@ -54,8 +65,8 @@ func supervised(t *testing.T, task wire.Task) *process {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o755); err != nil {
+	for name, content := range map[string]string{"supervise": supervise, "app": testProgram(t, runtime.GOARCH).content} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,7 +100,7 @@ func supervised(t *testing.T, task wire.Task) *process {
 }
 
 // ended waits for a program's end.
-func ended(t *testing.T, p *process) smoke.Exit {
+func ended(t *testing.T, p *execution) smoke.Exit {
 	t.Helper()
 	if err := p.await(t.Context()); err != nil {
 		t.Fatal(err)
@@ -134,7 +145,7 @@ func TestSupervisorSaysWhyNot(t *testing.T) {
 	} {
 		p := supervised(t, task)
 		err := p.await(t.Context())
-		if e, ok := errors.AsType[*StartError](err); !ok || !strings.HasPrefix(e.Error(), want) {
+		if e, ok := errors.AsType[*process.StartError](err); !ok || !strings.HasPrefix(e.Error(), want) {
 			t.Errorf("want a StartError with %q, got %T: %v", want, err, err)
 		}
 	}
@@ -153,7 +164,7 @@ func TestSupervisorDials(t *testing.T) {
 	if err := p.await(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s := service{p, sigterm}
+	s := service{p, process.SIGTERM}
 	conn, err := patient(s)(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)

@@ -393,7 +393,7 @@ func TestDeadlines(t *testing.T) {
 	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := conn.Read(make([]byte, 1)); err == nil || !err.(net.Error).Timeout() {
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	if err := conn.SetReadDeadline(time.Time{}); err != nil {

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/slipway-dev/slipway/pipelines/engine/dagger/supervise/wire"
+	"github.com/slipway-dev/slipway/pipelines/engine/dagger/internal/supervise/wire"
 )
 
 // callTimeout bounds what a supervisor does at once, like saying what a

@@ -12,14 +12,18 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
 
+	"github.com/slipway-dev/slipway/pipelines/engine/process"
+	"github.com/slipway-dev/slipway/pipelines/platform"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
+
+// hostname is what every program finds as its host's name.
+const hostname = "slipway"
 
 // Container is an unpacked image, which can be run any number of times, also at
 // the same time. It is a smoke.Runner.
@@ -27,13 +31,13 @@ type Container struct {
 	dir    string // holds the root file system and is removed by Close
 	config v1.Config
 	user   user
-	stop   syscall.Signal
+	stop   process.Signal
 	task   task // what all runs have in common
 	note   func(string)
 
 	mu      sync.Mutex
 	closed  bool
-	running map[*process]bool
+	running map[*execution]bool
 }
 
 var _ smoke.Runner = (*Container)(nil)
@@ -46,19 +50,18 @@ func New(ctx context.Context, img v1.Image, opts Options) (*Container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image's config: %w", err)
 	}
+	name := platform.String(v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant})
 	if config.OS != "linux" {
-		return nil, &smoke.NotRunnableError{Reason: fmt.Sprintf("the image is for %q, and this is Linux", platform(config))}
+		return nil, &smoke.NotRunnableError{Reason: fmt.Sprintf("the image is for %q, and this is Linux", name)}
 	}
-	c := &Container{config: config.Config, running: map[*process]bool{}}
-	if c.stop, err = stopSignal(c.config); err != nil {
+	c := &Container{config: config.Config, running: map[*execution]bool{}}
+	if c.stop, err = process.StopSignal(c.config); err != nil {
 		return nil, err
 	}
 	if c.dir, err = tempDir(opts.TempDir); err != nil {
 		return nil, err
 	}
-	c.task = task{
-		Dir: workdir(c.config), Platform: platform(config), Architecture: config.Architecture,
-	}
+	c.task = task{Dir: process.Workdir(c.config), Platform: name, Architecture: config.Architecture}
 	if opts.Note != nil {
 		var once sync.Once // all the runs of a container lack the same
 		c.note = func(text string) { once.Do(func() { opts.Note(text) }) }
@@ -153,7 +156,7 @@ func furnish(t *tree, config v1.Config) ([]string, error) {
 			return nil, err
 		}
 	}
-	if dir := workdir(config); dir != "/proc" && !strings.HasPrefix(dir, "/proc/") {
+	if dir := process.Workdir(config); dir != "/proc" && !strings.HasPrefix(dir, "/proc/") {
 		if _, err := t.mkdirAll(dir); err != nil {
 			return nil, fmt.Errorf("working directory %s: %w", dir, err)
 		}
@@ -201,7 +204,7 @@ func furnish(t *tree, config v1.Config) ([]string, error) {
 }
 
 // Run runs the image's program until it ends. See smoke.Runner. It fails with a
-// *StartError where the image is at fault, and with a *smoke.NotRunnableError
+// *process.StartError where the image is at fault, and with a *smoke.NotRunnableError
 // where image and machine do not fit.
 func (c *Container) Run(ctx context.Context, p smoke.Process) (smoke.Exit, error) {
 	running, err := c.start(ctx, p)
@@ -226,14 +229,14 @@ func (c *Container) Serve(ctx context.Context, p smoke.Process) (smoke.Service, 
 var errClosed = errors.New("the container was closed")
 
 // start starts the image's program and returns when it runs.
-func (c *Container) start(ctx context.Context, p smoke.Process) (*process, error) {
+func (c *Container) start(ctx context.Context, p smoke.Process) (*execution, error) {
 	t := c.task
 	t.HostNetwork = p.HostNetwork
 	var err error
-	if t.Args, err = arguments(c.config, p); err != nil {
+	if t.Args, err = process.Arguments(c.config, p); err != nil {
 		return nil, err
 	}
-	if t.Env, err = environment(c.config, c.user, p); err != nil {
+	if t.Env, err = process.Environment(c.config, p, "HOSTNAME="+hostname, "HOME="+c.user.home); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -250,7 +253,7 @@ func (c *Container) start(ctx context.Context, p smoke.Process) (*process, error
 }
 
 // launch launches a process that Close knows of.
-func (c *Container) launch(t task, stdin string) (*process, error) {
+func (c *Container) launch(t task, stdin string) (*execution, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {

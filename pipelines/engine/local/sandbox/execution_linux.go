@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,11 +15,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/slipway-dev/slipway/pipelines/engine/process"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
 
-// process is an image's program that runs, or has run.
-type process struct {
+// execution is an image's program that runs, or has run.
+type execution struct {
 	task           task
 	note           func(string)
 	control        channel
@@ -46,7 +46,7 @@ type connection struct {
 }
 
 // launch starts a supervisor with a task, and returns before the program runs.
-func launch(t task, stdin string, note func(string)) (*process, error) {
+func launch(t task, stdin string, note func(string)) (*execution, error) {
 	text, err := json.Marshal(t)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func launch(t task, stdin string, note func(string)) (*process, error) {
 	if err != nil {
 		return nil, errors.Join(err, controlEnd.Close(), control.conn.Close())
 	}
-	p := &process{
+	p := &execution{
 		task: t, note: note, control: control,
 		started: make(chan struct{}), done: make(chan struct{}), dials: map[uint64]chan connection{},
 	}
@@ -94,7 +94,7 @@ func launch(t task, stdin string, note func(string)) (*process, error) {
 
 // await returns when the program runs, or with the reason why it does not. From
 // then on, the program is killed when ctx ends.
-func (p *process) await(ctx context.Context) error {
+func (p *execution) await(ctx context.Context) error {
 	release := context.AfterFunc(ctx, func() { p.kill(ctx.Err()) })
 	go func() {
 		<-p.done
@@ -114,7 +114,7 @@ func (p *process) await(ctx context.Context) error {
 }
 
 // kill ends the program and everything that it started. The first cause counts.
-func (p *process) kill(cause error) {
+func (p *execution) kill(cause error) {
 	p.mu.Lock()
 	if p.cause == nil {
 		p.cause = cause
@@ -126,12 +126,12 @@ func (p *process) kill(cause error) {
 }
 
 // signal sends a signal to the program. One that has ended needs none.
-func (p *process) signal(s syscall.Signal) {
+func (p *execution) signal(s syscall.Signal) {
 	_ = p.control.send(request{Signal: s}, nil)
 }
 
 // watch serves the supervisor's replies until it has ended.
-func (p *process) watch() {
+func (p *execution) watch() {
 	var why *failure
 	var end *ended
 	for {
@@ -171,7 +171,7 @@ func (p *process) watch() {
 		p.exit.Code = end.Status.ExitStatus()
 		if end.Status.Signaled() {
 			p.exit.Code = 128 + int(end.Status.Signal())
-			p.exit.Signal = unix.SignalName(end.Status.Signal())
+			p.exit.Signal = process.Signal(end.Status.Signal()).String()
 		}
 		// A program that was quicker than the kill has ended by itself.
 		if end.Status.Signaled() && end.Status.Signal() == unix.SIGKILL {
@@ -193,7 +193,7 @@ func (p *process) watch() {
 func (t task) refused(f *failure) error {
 	switch f.Blame {
 	case blameImage:
-		e := &StartError{Program: t.Args[0], Reason: f.Text, Help: f.Help}
+		e := &process.StartError{Program: t.Args[0], Reason: f.Text, Help: f.Help}
 		if f.Errno != 0 {
 			e.Err = f.Errno
 		}
@@ -204,13 +204,9 @@ func (t task) refused(f *failure) error {
 	return diagnose(os.DirFS("/"), f)
 }
 
-// wrongProcessorText is what Go's runtime says where a program needs more than
-// the processor has (runtime/asm_amd64.s, runtime/os_linux_arm.go).
-var wrongProcessorText = regexp.MustCompile(`^(This program can only be run on .+ support\.|runtime: this CPU has no .+ hardware, so it cannot run)`)
-
 func (t task) wrongProcessor(exit smoke.Exit) error {
-	text := wrongProcessorText.Find(exit.Stderr)
-	if text == nil {
+	text := process.WrongProcessor(exit.Stderr)
+	if text == "" {
 		return nil
 	}
 	return &smoke.NotRunnableError{
@@ -222,7 +218,7 @@ func (t task) wrongProcessor(exit smoke.Exit) error {
 var errEnded = errors.New("the program has ended")
 
 // dial connects to an address as seen by the program.
-func (p *process) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (p *execution) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	fail := func(err error) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("%s inside the sandbox: %w", address, err)}
 	}
@@ -274,7 +270,7 @@ func (p *process) dial(ctx context.Context, network, address string) (net.Conn, 
 }
 
 // forget gives up on a dial, and tells whether its answer is still to come.
-func (p *process) forget(id uint64) bool {
+func (p *execution) forget(id uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_, waiting := p.dials[id]
@@ -283,7 +279,7 @@ func (p *process) forget(id uint64) bool {
 }
 
 // answer hands a connection to the dial that waits for it, if one still does.
-func (p *process) answer(d dialed, file *os.File) {
+func (p *execution) answer(d dialed, file *os.File) {
 	c := connection{file: file}
 	switch {
 	case d.Errno != 0:
@@ -326,8 +322,8 @@ func (o *output) bytes() []byte {
 
 // service is a program that was started to serve.
 type service struct {
-	*process
-	stop syscall.Signal
+	*execution
+	stop process.Signal
 }
 
 // Dial connects to an address as seen from inside, over tcp or udp.
@@ -354,7 +350,7 @@ func (s service) Stop(ctx context.Context) (smoke.Exit, error) {
 	default:
 	}
 	if ctx.Err() == nil {
-		s.signal(s.stop)
+		s.signal(syscall.Signal(s.stop))
 	}
 	select {
 	case <-s.done:

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/slipway-dev/slipway/pipelines/engine/internal/executable"
 )
 
 // first is process 1 before it becomes the image's program. It returns only if
@@ -61,10 +63,7 @@ func (t task) become(report *json.Encoder) error {
 		return report.Encode(reply{Started: true})
 	}
 	if err := os.Chdir(t.Dir); err != nil {
-		return &failure{
-			Blame: blameImage, Errno: errnoOf(err),
-			Text: fmt.Sprintf("user %d:%d cannot enter the working directory %s", t.UID, t.GID, t.Dir),
-		}
+		return imageFailure(executable.ClosedDir(t.Dir, err))
 	}
 	file, err := t.find()
 	if err != nil {
@@ -174,9 +173,4 @@ func cleanSignals() error {
 		return failed("unblocking signals", err)
 	}
 	return nil
-}
-
-func errnoOf(err error) syscall.Errno {
-	errno, _ := errors.AsType[syscall.Errno](err)
-	return errno
 }

@@ -31,8 +31,6 @@
 // is no defence against a hostile one.
 package sandbox
 
-import "strings"
-
 // Options says how images are unpacked and run. The zero value will do.
 type Options struct {
 	// TempDir is the folder in which images are unpacked; it must allow programs
@@ -42,27 +40,3 @@ type Options struct {
 	// has to do without on this machine. It may be called from many goroutines.
 	Note func(text string)
 }
-
-// StartError says that an image's program cannot be started because of what is
-// in the image or its config: a verdict on the image.
-type StartError struct {
-	Program string // as the image's config names it: "/app"
-	Reason  string // "the image has no such file"
-	Help    string // what would do, or empty
-	Err     error  // the system's own error, or nil
-}
-
-func (e *StartError) Error() string {
-	var b strings.Builder
-	b.WriteString("cannot start ")
-	b.WriteString(e.Program)
-	b.WriteString(": ")
-	b.WriteString(e.Reason)
-	if e.Help != "" {
-		b.WriteString("; ")
-		b.WriteString(e.Help)
-	}
-	return b.String()
-}
-
-func (e *StartError) Unwrap() error { return e.Err }

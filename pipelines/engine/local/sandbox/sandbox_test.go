@@ -25,6 +25,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
+	"github.com/slipway-dev/slipway/pipelines/engine/internal/testprogram"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
 
@@ -101,14 +102,10 @@ func image(t testing.TB, config v1.Config, arch string, layers ...v1.Layer) v1.I
 	return img
 }
 
-// programs holds what was compiled, by architecture.
-var programs sync.Map
-
-// program compiles testdata/program, once for each architecture.
+// program is the program of the tests, compiled for an architecture.
 func program(t *testing.T, arch string) entry {
 	t.Helper()
-	once, _ := programs.LoadOrStore(arch, sync.OnceValues(func() (string, error) { return compile(arch) }))
-	content, err := once.(func() (string, error))()
+	content, err := testprogram.Compile(arch)
 	if errors.Is(err, exec.ErrNotFound) {
 		t.Skip("needs the go command: ", err)
 	}
@@ -116,22 +113,6 @@ func program(t *testing.T, arch string) entry {
 		t.Fatal(err)
 	}
 	return file("app", content, 0o755)
-}
-
-func compile(arch string) (string, error) {
-	dir, err := os.MkdirTemp("", "program-")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	out := filepath.Join(dir, "app")
-	cmd := exec.Command("go", "build", "-o", out, "-ldflags", "-s -w", "./testdata/program/main.go")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, text)
-	}
-	content, err := os.ReadFile(out)
-	return string(content), err
 }
 
 // probed is what Probe says of this machine.

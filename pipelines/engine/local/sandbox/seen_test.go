@@ -15,30 +15,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/slipway-dev/slipway/pipelines/engine/internal/testprogram"
+	"github.com/slipway-dev/slipway/pipelines/engine/process"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
 
-// seen is what the test program reports about its surroundings.
-type seen struct {
-	UID, GID, PID int
-	Groups        []int
-	Args, Env     []string
-	Dir, Host     string
-	Stdin         string
-	Descriptors   []string
-	Umask         int
-	Status        map[string]string
-	Files         []string
-}
-
-func report(t *testing.T, c *Container, p smoke.Process) seen {
+func report(t *testing.T, c *Container, p smoke.Process) testprogram.Seen {
 	t.Helper()
 	p.Args = append([]string{"report"}, p.Args...)
 	exit, err := c.Run(t.Context(), p)
 	if err != nil || exit.Code != 0 {
 		t.Fatalf("%v, exit code %d: %s", err, exit.Code, exit.Stderr)
 	}
-	var s seen
+	var s testprogram.Seen
 	if err := json.Unmarshal(exit.Stdout, &s); err != nil {
 		t.Fatalf("%v: %s", err, exit.Stdout)
 	}
@@ -60,11 +49,11 @@ func TestSurroundings(t *testing.T) {
 	})
 	status := got.Status
 	got.Status = nil
-	want := seen{
+	want := testprogram.Seen{
 		UID: 65534, GID: 65534, PID: 1, Groups: got.Groups,
 		Args: []string{"/app", "report", "one", ""},
 		Env: []string{
-			"PATH=" + defaultPath, "HOSTNAME=slipway", "HOME=/",
+			"PATH=" + process.DefaultPath, "HOSTNAME=slipway", "HOME=/",
 			"A=image", "B=caller", "EMPTY=", "C=caller=more",
 		},
 		Dir: "/srv/data", Host: "slipway", Stdin: "typed",
@@ -209,64 +198,9 @@ func TestPermissions(t *testing.T) {
 func TestWorkdirThatIsClosed(t *testing.T) {
 	c := native(t, v1.Config{User: "1000", WorkingDir: "/closed"}, dir("closed", 0o700))
 	_, err := c.Run(t.Context(), smoke.Process{Args: []string{"exit", "0"}})
-	if e, ok := errors.AsType[*StartError](err); !ok || !errors.Is(err, os.ErrPermission) {
+	if e, ok := errors.AsType[*process.StartError](err); !ok || !errors.Is(err, os.ErrPermission) {
 		t.Errorf("got %v", err)
 	} else {
 		t.Log(e)
-	}
-}
-
-func TestStopSignal(t *testing.T) {
-	for name, want := range map[string]syscall.Signal{
-		"": 15, "SIGTERM": 15, "INT": 2, "sigquit": 3, "9": 9, "SIGRTMIN+3": 37, "SIGRTMAX-1": 63, "RTMIN": 34,
-	} {
-		if got, err := stopSignal(v1.Config{StopSignal: name}); err != nil || got != want {
-			t.Errorf("%q: got %d, %v, want %d", name, got, err, want)
-		}
-	}
-	for _, name := range []string{"SIGNONE", "0", "-1", "65", "SIGRTMIN+99", "SIG"} {
-		if got, err := stopSignal(v1.Config{StopSignal: name}); err == nil {
-			t.Errorf("%q was taken as %d", name, got)
-		}
-	}
-}
-
-func TestArgumentsAndEnvironment(t *testing.T) {
-	image := v1.Config{Entrypoint: []string{"/app"}, Cmd: []string{"serve"}}
-	for _, c := range []struct {
-		config v1.Config
-		args   []string
-		want   []string
-	}{
-		{image, nil, []string{"/app", "serve"}},
-		{image, []string{}, []string{"/app"}},
-		{image, []string{"x"}, []string{"/app", "x"}},
-		{v1.Config{Cmd: []string{"/app"}}, nil, []string{"/app"}},
-	} {
-		got, err := arguments(c.config, smoke.Process{Args: c.args})
-		if err != nil {
-			t.Error(err)
-		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Error(diff)
-		}
-	}
-	if _, err := arguments(v1.Config{}, smoke.Process{}); err == nil {
-		t.Error("nothing to run, and no error")
-	}
-	if _, err := arguments(image, smoke.Process{Args: []string{"a\x00b"}}); err == nil {
-		t.Error("a zero byte was taken")
-	}
-	got, err := environment(v1.Config{Env: []string{"PATH=/bin", "HOME=/srv"}}, user{home: "/"}, smoke.Process{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"PATH=/bin", "HOSTNAME=slipway", "HOME=/srv"}, got); diff != "" {
-		t.Error(diff)
-	}
-	for _, bad := range []string{"NAME", "=value", "", "A=\x00"} {
-		if _, err := environment(v1.Config{}, user{}, smoke.Process{Env: []string{bad}}); err == nil {
-			t.Errorf("%q was taken", bad)
-		}
 	}
 }

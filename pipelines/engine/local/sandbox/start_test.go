@@ -17,6 +17,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
 
+	"github.com/slipway-dev/slipway/pipelines/engine/process"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
 
@@ -24,7 +25,7 @@ import (
 func refuses(t *testing.T, c *Container, want string) {
 	t.Helper()
 	_, err := c.Run(t.Context(), smoke.Process{})
-	e, ok := errors.AsType[*StartError](err)
+	e, ok := errors.AsType[*process.StartError](err)
 	if !ok || !strings.Contains(e.Error(), want) {
 		t.Errorf("want a StartError with %q, got %T: %v", want, err, err)
 	}

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/slipway-dev/slipway/pipelines/engine/dagger/supervise/wire"
+	"github.com/slipway-dev/slipway/pipelines/engine/dagger/internal/supervise/wire"
 )
 
 // link is a connection that was dialled for the engine, or is being dialled.

@@ -22,7 +22,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/slipway-dev/slipway/pipelines/engine/dagger/supervise/wire"
+	"github.com/slipway-dev/slipway/pipelines/engine/dagger/internal/supervise/wire"
 )
 
 // patience is how long the supervisor waits for an engine that should be quick.
@@ -59,7 +59,9 @@ func run(args []string) error {
 
 	p, failure := start(task)
 	if failure != nil {
-		err = s.send(wire.Reply{NotStarted: failure})
+		err = s.send(wire.Reply{NotStarted: &wire.NotStarted{
+			Reason: failure.Reason, Help: failure.Help, Errno: int(failure.Errno),
+		}})
 	} else {
 		err = s.send(wire.Reply{Started: &wire.Started{Host: address()}})
 	}

@@ -10,7 +10,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/slipway-dev/slipway/pipelines/engine/dagger/supervise/wire"
+	"github.com/slipway-dev/slipway/pipelines/engine/dagger/internal/supervise/wire"
+	"github.com/slipway-dev/slipway/pipelines/engine/internal/executable"
 )
 
 // program is the image's program. Nil is one that was not started.
@@ -27,9 +28,9 @@ type program struct {
 const prSetNoNewPrivs = 38
 
 // start starts the program of a task.
-func start(t wire.Task) (*program, *wire.NotStarted) {
+func start(t wire.Task) (*program, *executable.Failure) {
 	if err := os.Chdir(t.Dir); err != nil {
-		return nil, closedDir(t.Dir, err)
+		return nil, executable.ClosedDir(t.Dir, err)
 	}
 	t.Env = surroundings(t)
 	file, failure := find(t)
@@ -38,7 +39,8 @@ func start(t wire.Task) (*program, *wire.NotStarted) {
 	}
 	p, err := launch(t, file)
 	if err != nil {
-		return nil, explain(t, file, err)
+		// This process is of the image's architecture, and runs: it is the image's fault.
+		return nil, executable.Explain(file, t.Platform, err)
 	}
 	return p, nil
 }

@@ -14,23 +14,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
-)
 
-// Seen is what "report" prints as JSON.
-type Seen struct {
-	UID, GID    int
-	Groups      []int
-	Args, Env   []string
-	Dir, Host   string
-	Stdin       string
-	Descriptors []string
-	Umask       int
-	Status      map[string]string
-	Files       []string
-}
+	"github.com/slipway-dev/slipway/pipelines/engine/internal/testprogram"
+)
 
 func main() {
 	if err := run(os.Args[1], os.Args[2:]); err != nil {
@@ -43,12 +33,28 @@ func run(verb string, args []string) error {
 	switch verb {
 	case "report":
 		return report()
+	case "list": // every path below a directory, with its mode
+		return filepath.WalkDir(args[0], func(name string, d os.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil {
+				fmt.Println(info.Mode(), name)
+			}
+			return err
+		})
 	case "read":
 		content, err := os.ReadFile(args[0])
 		fmt.Printf("%s", content)
 		return err
 	case "write":
 		return os.WriteFile(args[0], []byte("written"), 0o644)
+	case "write+read":
+		if err := os.WriteFile(args[0], []byte("written"), 0o644); err != nil {
+			return err
+		}
+		return run("read", args)
 	case "print":
 		_, err := fmt.Print(args[0])
 		return err
@@ -66,6 +72,12 @@ func run(verb string, args []string) error {
 			return err
 		}
 		time.Sleep(time.Hour)
+	case "abort":
+		p, err := os.FindProcess(os.Getpid())
+		if err != nil {
+			return err
+		}
+		return p.Signal(syscall.SIGKILL) // without effect on process 1
 	case "flood":
 		block := bytes.Repeat([]byte("x"), 1<<16)
 		for range 64 { // 4 MiB on each
@@ -73,6 +85,12 @@ func run(verb string, args []string) error {
 			os.Stderr.Write(block)
 		}
 		return nil
+	case "connect":
+		c, err := net.DialTimeout("tcp", args[0], 5*time.Second)
+		if err == nil {
+			c.Close()
+		}
+		return err
 	case "hang", "deaf":
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("hanging")
@@ -105,7 +123,7 @@ func run(verb string, args []string) error {
 }
 
 func report() error {
-	s := Seen{UID: os.Getuid(), GID: os.Getgid(), Args: os.Args, Env: os.Environ(), Umask: syscall.Umask(0)}
+	s := testprogram.Seen{UID: os.Getuid(), GID: os.Getgid(), PID: os.Getpid(), Args: os.Args, Env: os.Environ(), Umask: syscall.Umask(0)}
 	s.Groups, _ = os.Getgroups()
 	s.Dir, _ = os.Getwd()
 	s.Host, _ = os.Hostname()
