@@ -2,15 +2,10 @@ package main
 
 import (
 	"context"
-	"io"
-	"log"
-	"net"
-	"net/http"
 	"path/filepath"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
@@ -18,8 +13,8 @@ import (
 )
 
 // serveBase serves a base image with what slipway's own base layer holds, for
-// the contenders that want one, from a registry on loopback that lives as long
-// as the context. It returns the image's reference.
+// the contenders that want one, as long as the context lives. It returns the
+// image's reference.
 func serveBase(ctx context.Context, t toolchain, dir string) (string, error) {
 	store, err := image.NewStore(dir)
 	if err != nil {
@@ -55,14 +50,11 @@ func serveBase(ctx context.Context, t toolchain, dir string) (string, error) {
 		return "", err
 	}
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	host, err := serveRegistry(ctx)
 	if err != nil {
 		return "", err
 	}
-	server := &http.Server{Handler: registry.New(registry.Logger(log.New(io.Discard, "", 0))), ReadHeaderTimeout: time.Minute}
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	go func() { _ = server.Serve(listener) }()
-	ref, err := name.ParseReference(listener.Addr().String() + "/base:latest")
+	ref, err := name.ParseReference(host + "/base:latest")
 	if err != nil {
 		return "", err
 	}

@@ -39,7 +39,7 @@ func TestMarkdown(t *testing.T) {
 			m.Contenders[i].add(sample{Wall: time.Duration(ms) * time.Millisecond, CPU: time.Duration(ms) * 2 * time.Millisecond})
 		}
 	}
-	m.summarize()
+	m.summarize([]string{"one after the other", "side by side"})
 	r := report{
 		Date: "2026-01-02T03:04:05Z", Go: "1.26.8", OS: "linux", Arch: "amd64", CPUs: 2, Source: "hello", Platforms: "linux/amd64", Rounds: 3,
 		Images: []size{{"c", "linux/amd64", 1_034_567}}, Scenarios: []measured{m},

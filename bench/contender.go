@@ -22,12 +22,41 @@ var platforms = []v1.Platform{{OS: "linux", Architecture: "amd64"}, {OS: "linux"
 // contender is a way from the source to a result. All contenders compile with
 // the same flags.
 type contender struct {
-	Name string
-	// images tells that it makes images, and prints their digest; otherwise it
-	// makes a binary for each platform.
-	images bool
+	Name  string
+	makes product
 	// steps are run one after the other, the commands of a step side by side.
 	steps func(room) [][]command
+	// remote tells that a daemon does the work: Go's build cache here is not used,
+	// and what the daemon used of the CPU cannot be told.
+	remote bool
+	// timed tells that it prints how long it took what is measured, since that is
+	// a part of what it does.
+	timed bool
+}
+
+// product is what a contender makes.
+type product int
+
+const (
+	// binaries are files, one for each platform.
+	binaries product = iota
+	// images are in an OCI layout, where the contender writes one. It prints their
+	// digest either way.
+	images
+	// published are images in a registry. The contender prints their reference, by
+	// digest.
+	published
+	// nothing is the same text whatever the source is.
+	nothing
+)
+
+// part is contenders that are compared with one another.
+type part struct {
+	contenders []contender
+	scenarios  []scenario
+	// baselines are what the tables call the first contenders, which the ratios
+	// are to.
+	baselines []string
 }
 
 // command is a program that runs in the folder of the source.
@@ -37,7 +66,7 @@ type command struct {
 }
 
 // assemble builds the programs that are compared and says how each is used.
-func assemble(ctx context.Context, o options, t toolchain, work string, progress io.Writer) ([]contender, error) {
+func assemble(ctx context.Context, o options, t toolchain, work string, progress io.Writer) ([]part, error) {
 	slipway, err := t.build(ctx, t.root, "./cmd/slipway", filepath.Join(work, "bin"), progress)
 	if err != nil {
 		return nil, err
@@ -45,15 +74,18 @@ func assemble(ctx context.Context, o options, t toolchain, work string, progress
 	all := []contender{
 		{Name: "go build, one platform after the other", steps: goBuild(t, false)},
 		{Name: "go build, side by side", steps: goBuild(t, true)},
-		{Name: "slipway build", images: true, steps: func(r room) [][]command {
+		{Name: "slipway build", makes: images, steps: func(r room) [][]command {
 			return one(slipway, "build", "--quiet", "--platform", platformList(), "--output", "oci:"+r.out())
 		}},
-		{Name: "slipway smoke", images: true, steps: func(room) [][]command {
+		{Name: "slipway smoke", makes: images, steps: func(room) [][]command {
 			return one(slipway, "smoke", "--quiet", "--platform", platformList())
 		}},
 	}
+	local := func() []part {
+		return []part{{contenders: all, scenarios: scenarios(o.cold), baselines: []string{"one after the other", "side by side"}}}
+	}
 	if !o.ko {
-		return all, nil
+		return local(), nil
 	}
 	ko, err := t.build(ctx, filepath.Join(t.root, "bench", "ko"), "github.com/google/ko", filepath.Join(work, "bin"), progress)
 	if err != nil {
@@ -64,7 +96,7 @@ func assemble(ctx context.Context, o options, t toolchain, work string, progress
 		return nil, fmt.Errorf("base image for ko: %w", err)
 	}
 	for _, cached := range []bool{false, true} {
-		c := contender{Name: "ko build", images: true, steps: func(r room) [][]command {
+		c := contender{Name: "ko build", makes: images, steps: func(r room) [][]command {
 			steps := one(ko, "build", "--push=false", "--oci-layout-path="+r.out(), "--platform="+platformList(),
 				"--sbom=none", "--ldflags=-s", "--ldflags=-w", "./")
 			steps[0][0].env = []string{"KO_DOCKER_REPO=localhost", "KO_DEFAULTBASEIMAGE=" + base}
@@ -78,7 +110,7 @@ func assemble(ctx context.Context, o options, t toolchain, work string, progress
 		}
 		all = append(all, c)
 	}
-	return all, nil
+	return local(), nil
 }
 
 // goBuild is what a person would do without any of the others.
@@ -114,7 +146,7 @@ func platformList() string {
 type sample struct {
 	Wall time.Duration
 	// CPU is what the commands and everything that they waited for used, in user
-	// and in system mode.
+	// and in system mode; 0 where it cannot be told.
 	CPU time.Duration
 }
 
@@ -142,6 +174,9 @@ func (c contender) run(ctx context.Context, r room) (string, sample, error) {
 				if err := cmd.Run(); err != nil {
 					return fmt.Errorf("%s: %s: %w\n%s", c.Name, strings.Join(one.args, " "), err, stderr.Bytes())
 				}
+				if c.remote {
+					return nil
+				}
 				used[i] = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 				return nil
 			})
@@ -154,5 +189,11 @@ func (c contender) run(ctx context.Context, r room) (string, sample, error) {
 		}
 	}
 	total.Wall = time.Since(start)
+	if c.timed {
+		var err error
+		if total.Wall, err = time.ParseDuration(strings.TrimSpace(stdout.String())); err != nil {
+			return "", sample{}, fmt.Errorf("%s: it should print how long it took: %w", c.Name, err)
+		}
+	}
 	return stdout.String(), total, nil
 }

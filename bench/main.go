@@ -1,10 +1,12 @@
-// Command bench measures slipway against go build and against ko, all in one
-// run: contender after contender in every round, and round after round, so that
-// what else the machine does meets all of them. It prints tables in Markdown, or
-// a JSON document; the numbers to quote are the ratios.
+// Command bench measures slipway against go build and against ko, or against
+// what people write for a Dagger engine, all in one run: contender after
+// contender in every round, and round after round, so that what else the machine
+// does meets all of them. It prints tables in Markdown, or a JSON document; the
+// numbers to quote are the ratios.
 //
 //	go run ./bench
 //	go run ./bench -source examples/service -rounds 5
+//	go run ./bench -dagger
 package main
 
 import (
@@ -18,6 +20,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	"github.com/slipway-dev/slipway/pipelines/engine/dagger"
 )
 
 // options are the command line's.
@@ -27,6 +31,10 @@ type options struct {
 	cold   bool
 	ko     bool
 	json   bool
+
+	dagger   bool
+	builder  string // image
+	registry string // host, and perhaps a path
 }
 
 func main() {
@@ -35,10 +43,13 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 7, "how often each contender is measured in each scenario")
 	flag.BoolVar(&o.cold, "cold", false, "measure with empty build caches too, which compiles the standard library every time")
 	flag.BoolVar(&o.ko, "ko", true, "compare with ko as well, which has to be built first")
+	flag.BoolVar(&o.dagger, "dagger", false, "measure on a Dagger engine instead, against pipelines that are written for it by hand")
+	flag.StringVar(&o.builder, "builder", dagger.DefaultImage+":"+dagger.DefaultRelease, "with -dagger: image that compiles, for all")
+	flag.StringVar(&o.registry, "registry", "", "with -dagger: where to publish, like registry.example.com/bench, without a login (default a registry of its own on loopback, for an engine in this machine's network)")
 	flag.BoolVar(&o.json, "json", false, "print one JSON document instead of tables")
 	flag.Parse()
-	if flag.NArg() > 0 || o.rounds < 1 {
-		fmt.Fprintln(os.Stderr, "bench: want flags alone, and -rounds of 1 or more")
+	if flag.NArg() > 0 || o.rounds < 1 || o.dagger && o.cold {
+		fmt.Fprintln(os.Stderr, "bench: want flags alone, -rounds of 1 or more, and -cold without -dagger, whose engine's caches are not ours to empty")
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -75,21 +86,38 @@ func bench(ctx context.Context, o options, stdout, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	contenders, err := assemble(ctx, o, t, work, progress)
+	report := newReport(o, t)
+	var parts []part
+	if o.dagger {
+		var d daggerCLI
+		if d, err = findDagger(ctx); err != nil {
+			return err
+		}
+		report.Dagger = d.version
+		parts, err = assembleDagger(ctx, o, t, d, work, progress)
+	} else {
+		parts, err = assemble(ctx, o, t, work, progress)
+	}
 	if err != nil {
 		return err
 	}
-	rooms, err := furnish(ctx, contenders, source, work, progress)
-	if err != nil {
-		return err
-	}
-	report := newReport(o, t, rooms)
-	for _, s := range scenarios(o.cold) {
-		measured, err := s.measure(ctx, rooms, o.rounds, progress)
+	for i, p := range parts {
+		rooms, err := furnish(ctx, p.contenders, source, filepath.Join(work, fmt.Sprint("part-", i)), progress)
+		if err != nil && o.dagger && o.registry == "" {
+			err = fmt.Errorf("%w\n(an engine that does not reach this machine's loopback wants another registry: -registry)", err)
+		}
 		if err != nil {
 			return err
 		}
-		report.Scenarios = append(report.Scenarios, measured)
+		report.addSizes(rooms)
+		for _, s := range p.scenarios {
+			measured, err := s.measure(ctx, rooms, o.rounds, progress)
+			if err != nil {
+				return err
+			}
+			measured.summarize(p.baselines)
+			report.Scenarios = append(report.Scenarios, measured)
+		}
 	}
 	if o.json {
 		enc := json.NewEncoder(stdout)

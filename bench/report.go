@@ -14,6 +14,7 @@ import (
 type report struct {
 	Date      string     `json:"date"` // RFC 3339
 	Go        string     `json:"go"`
+	Dagger    string     `json:"dagger,omitempty"` // the engine's version
 	OS        string     `json:"os"`
 	Arch      string     `json:"arch"`
 	CPUs      int        `json:"cpus"`
@@ -33,8 +34,10 @@ type size struct {
 
 // measured is a scenario with its measurements.
 type measured struct {
-	Name       string   `json:"name"`
-	About      string   `json:"about"`
+	Name  string `json:"name"`
+	About string `json:"about"`
+	// Baselines are the headings of the contenders' ratios.
+	Baselines  []string `json:"baselines"`
 	Contenders []result `json:"contenders"`
 }
 
@@ -42,44 +45,53 @@ type measured struct {
 type result struct {
 	Name   string    `json:"name"`
 	Wall   []float64 `json:"wall"`
-	CPU    []float64 `json:"cpu"`
+	CPU    []float64 `json:"cpu,omitempty"`
 	Median float64   `json:"median"`
 	Min    float64   `json:"min"`
 	// CPUMedian is in user and system mode.
-	CPUMedian float64 `json:"cpuMedian"`
-	// Sequential is the ratio to the first contender, Parallel to the second.
-	Sequential float64 `json:"ratioToSequential"`
-	Parallel   float64 `json:"ratioToParallel"`
+	CPUMedian float64 `json:"cpuMedian,omitempty"`
+	// Ratios are to the first contenders, one for each baseline.
+	Ratios []float64 `json:"ratios"`
 }
 
-func newReport(o options, t toolchain, rooms []room) *report {
-	r := &report{
+func newReport(o options, t toolchain) *report {
+	return &report{
 		Date: time.Now().UTC().Format(time.RFC3339), Go: t.version, OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(),
 		Source: o.source, Platforms: platformList(), Rounds: o.rounds,
 	}
+}
+
+func (r *report) addSizes(rooms []room) {
 	for _, room := range rooms {
 		if room.size > 0 {
 			r.Images = append(r.Images, size{room.Name, platform.String(platforms[0]), room.size})
 		}
 	}
-	return r
 }
 
 func (r *result) add(s sample) {
 	r.Wall = append(r.Wall, s.Wall.Seconds())
-	r.CPU = append(r.CPU, s.CPU.Seconds())
+	if s.CPU > 0 {
+		r.CPU = append(r.CPU, s.CPU.Seconds())
+	}
 }
 
-// summarize fills in what follows from the measurements. The first two
-// contenders are the baselines.
-func (m *measured) summarize() {
+// summarize fills in what follows from the measurements. The first contenders
+// are the baselines.
+func (m *measured) summarize(baselines []string) {
+	m.Baselines = baselines
 	for i := range m.Contenders {
 		r := &m.Contenders[i]
-		r.Median, r.Min, r.CPUMedian = median(r.Wall), slices.Min(r.Wall), median(r.CPU)
+		r.Median, r.Min = median(r.Wall), slices.Min(r.Wall)
+		if len(r.CPU) > 0 {
+			r.CPUMedian = median(r.CPU)
+		}
 	}
 	for i := range m.Contenders {
 		r := &m.Contenders[i]
-		r.Sequential, r.Parallel = r.Median/m.Contenders[0].Median, r.Median/m.Contenders[1].Median
+		for k := range baselines {
+			r.Ratios = append(r.Ratios, r.Median/m.Contenders[k].Median)
+		}
 	}
 }
 
@@ -93,13 +105,14 @@ func median(values []float64) float64 {
 // Markdown is a table for each scenario.
 func (r *report) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s for %s; rounds: %d; Go %s, %s/%s with %d CPUs; %s\n", r.Source, r.Platforms, r.Rounds, r.Go, r.OS, r.Arch, r.CPUs, r.Date)
+	fmt.Fprintf(&b, "%s for %s; rounds: %d; ", r.Source, r.Platforms, r.Rounds)
+	if r.Dagger != "" {
+		fmt.Fprintf(&b, "Dagger %s; ", r.Dagger)
+	}
+	fmt.Fprintf(&b, "Go %s, %s/%s with %d CPUs; %s\n", r.Go, r.OS, r.Arch, r.CPUs, r.Date)
 	for _, s := range r.Scenarios {
 		fmt.Fprintf(&b, "\n**%s.** %s\n\n", s.Name, s.About)
-		b.WriteString("| | median | min | CPU | ÷ one after the other | ÷ side by side |\n|---|--:|--:|--:|--:|--:|\n")
-		for _, c := range s.Contenders {
-			fmt.Fprintf(&b, "| %s | %.2f s | %.2f s | %.2f s | %.2f | %.2f |\n", c.Name, c.Median, c.Min, c.CPUMedian, c.Sequential, c.Parallel)
-		}
+		s.table(&b)
 	}
 	if len(r.Images) > 0 {
 		b.WriteString("\n**What comes out.** Compressed layers.\n\n| | image |\n|---|--:|\n")
@@ -108,4 +121,27 @@ func (r *report) Markdown() string {
 		}
 	}
 	return b.String()
+}
+
+// table has a row for each contender. CPU is left out where nobody's is known.
+func (m measured) table(b *strings.Builder) {
+	cpu := slices.ContainsFunc(m.Contenders, func(c result) bool { return len(c.CPU) > 0 })
+	columns := []string{"median", "min"}
+	if cpu {
+		columns = append(columns, "CPU")
+	}
+	for _, name := range m.Baselines {
+		columns = append(columns, "÷ "+name)
+	}
+	fmt.Fprintf(b, "| | %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("--:|", len(columns)))
+	for _, c := range m.Contenders {
+		fmt.Fprintf(b, "| %s | %.2f s | %.2f s |", c.Name, c.Median, c.Min)
+		if cpu {
+			fmt.Fprintf(b, " %.2f s |", c.CPUMedian)
+		}
+		for _, ratio := range c.Ratios {
+			fmt.Fprintf(b, " %.2f |", ratio)
+		}
+		b.WriteString("\n")
+	}
 }

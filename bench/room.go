@@ -13,8 +13,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/slipway-dev/slipway/pipelines/engine"
 	"github.com/slipway-dev/slipway/pipelines/platform"
@@ -44,7 +46,7 @@ func (r room) binary(p v1.Platform) string {
 func (r room) env() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
-		return name == "SOURCE_DATE_EPOCH" || strings.HasPrefix(name, "KO") || strings.HasPrefix(name, "SLIPWAY_")
+		return name == "SOURCE_DATE_EPOCH" || strings.HasPrefix(name, "DAGGER_SESSION_") || strings.HasPrefix(name, "KO") || strings.HasPrefix(name, "SLIPWAY_")
 	})
 	return append(env, "PWD="+r.source(), "GOFLAGS=", "GOWORK=off", "GOCACHE="+r.goCache(), "SLIPWAY_CACHE_DIR="+r.cache())
 }
@@ -59,7 +61,7 @@ func furnish(ctx context.Context, contenders []contender, source, work string, p
 		if err := os.CopyFS(r.source(), os.DirFS(source)); err != nil {
 			return nil, err
 		}
-		if i > 0 { // compiled once and copied: a build cache names no folder
+		if i > 0 && !c.remote { // compiled once and copied: a build cache names no folder
 			if err := os.CopyFS(r.goCache(), os.DirFS(rooms[0].goCache())); err != nil {
 				return nil, err
 			}
@@ -68,7 +70,7 @@ func furnish(ctx context.Context, contenders []contender, source, work string, p
 		if err != nil {
 			return nil, err
 		}
-		if r.size, err = r.check(stdout); err != nil {
+		if r.size, err = r.check(ctx, stdout); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Name, err)
 		}
 		rooms = append(rooms, r)
@@ -104,7 +106,10 @@ var digest = regexp.MustCompile(`sha256:[0-9a-f]{64}\s*$`)
 // result identifies what a run made: an image's digest, which its contender
 // prints, or a hash of the binaries.
 func (r room) result(stdout string) (string, error) {
-	if r.images {
+	switch r.makes {
+	case nothing:
+		return stdout, nil
+	case images, published:
 		if d := digest.FindString(stdout); d != "" {
 			return strings.TrimSpace(d), nil
 		}
@@ -122,37 +127,50 @@ func (r room) result(stdout string) (string, error) {
 }
 
 // check looks whether the contender made what it should: a static binary, or an
-// image in the layout, for each platform. It returns the room's size.
-func (r room) check(stdout string) (int64, error) {
+// image in the layout or the registry, for each platform. It returns the room's
+// size.
+func (r room) check(ctx context.Context, stdout string) (int64, error) {
 	result, err := r.result(stdout)
 	if err != nil {
 		return 0, err
 	}
-	if !r.images {
+	var index v1.ImageIndex
+	switch r.makes {
+	case nothing:
+		return 0, nil
+	case binaries:
 		for _, p := range platforms {
 			err = errors.Join(err, engine.CheckStatic(r.binary(p), p))
 		}
 		return 0, err
-	}
-	if _, err := os.Stat(r.out()); errors.Is(err, fs.ErrNotExist) {
-		return 0, nil // it only proves
-	}
-	hash, err := v1.NewHash(result)
-	if err != nil {
-		return 0, err
-	}
-	root, err := layout.ImageIndexFromPath(r.out())
-	if err != nil {
-		return 0, err
-	}
-	index, err := root.ImageIndex(hash)
-	if err != nil {
-		return 0, err
+	case published:
+		ref, err := name.ParseReference(strings.TrimSpace(stdout))
+		if err != nil {
+			return 0, err
+		}
+		if index, err = remote.Index(ref, remote.WithContext(ctx)); err != nil {
+			return 0, err
+		}
+	case images:
+		if _, err := os.Stat(r.out()); errors.Is(err, fs.ErrNotExist) {
+			return 0, nil // it writes none
+		}
+		hash, err := v1.NewHash(result)
+		if err != nil {
+			return 0, err
+		}
+		root, err := layout.ImageIndexFromPath(r.out())
+		if err != nil {
+			return 0, err
+		}
+		if index, err = root.ImageIndex(hash); err != nil {
+			return 0, err
+		}
 	}
 	var total int64
 	for _, want := range slices.Backward(platforms) {
 		if total, err = layersOf(index, want); err != nil {
-			return 0, fmt.Errorf("%s in %s: %w", platform.String(want), hash, err)
+			return 0, fmt.Errorf("%s in %s: %w", platform.String(want), result, err)
 		}
 	}
 	return total, nil

@@ -73,6 +73,5 @@ func (s scenario) measure(ctx context.Context, rooms []room, rounds int, progres
 			last[i] = made
 		}
 	}
-	m.summarize()
 	return m, nil
 }

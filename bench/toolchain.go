@@ -20,6 +20,7 @@ type toolchain struct {
 	command string // the go command
 	goroot  string
 	version string // "1.26.8"
+	proxy   string // GOPROXY
 	root    string // slipway's module
 }
 
@@ -33,14 +34,14 @@ func findToolchain(ctx context.Context) (toolchain, error) {
 		return toolchain{}, fmt.Errorf("run it in slipway's source, as go run ./bench: %w", err)
 	}
 	t := toolchain{command: command, root: strings.TrimSpace(string(out))}
-	if out, err = exec.CommandContext(ctx, command, "env", "-json", "GOROOT", "GOVERSION").Output(); err != nil {
+	if out, err = exec.CommandContext(ctx, command, "env", "-json", "GOROOT", "GOVERSION", "GOPROXY").Output(); err != nil {
 		return toolchain{}, err
 	}
-	var env struct{ GOROOT, GOVERSION string }
+	var env struct{ GOROOT, GOVERSION, GOPROXY string }
 	if err := json.Unmarshal(out, &env); err != nil {
 		return toolchain{}, err
 	}
-	t.goroot, t.version = env.GOROOT, strings.TrimPrefix(env.GOVERSION, "go")
+	t.goroot, t.version, t.proxy = env.GOROOT, strings.TrimPrefix(env.GOVERSION, "go"), env.GOPROXY
 	return t, nil
 }
 
