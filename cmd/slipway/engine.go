@@ -5,8 +5,10 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,20 +48,16 @@ func (f *daggerFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.ca, "builder-ca", "", "Dagger engine: PEM file of certificate authorities that the builder trusts, beside its image's")
 }
 
-// used is the first of these flags that was set.
-func (f *daggerFlags) used(fs *pflag.FlagSet) string {
-	var names []string
+// used is one of these flags that was set, or empty.
+func (f *daggerFlags) used(fs *pflag.FlagSet) (name string) {
 	own := pflag.NewFlagSet("", pflag.ContinueOnError)
 	(&daggerFlags{}).add(own)
 	own.VisitAll(func(flag *pflag.Flag) {
 		if fs.Changed(flag.Name) {
-			names = append(names, flag.Name)
+			name = flag.Name
 		}
 	})
-	if len(names) == 0 {
-		return ""
-	}
-	return names[0]
+	return name
 }
 
 // chosen is the engine of one run.
@@ -105,7 +103,7 @@ func (f *runFlags) chooseEngine(ctx context.Context, e *edge, fs *pflag.FlagSet,
 		step.End("dagger: "+reason, nil)
 		return c, nil
 	}
-	if f.engine == "dagger" || ctx.Err() != nil || is[usageError](err) {
+	if f.engine == "dagger" || f.dagger.used(fs) != "" || ctx.Err() != nil || is[usageError](err) {
 		step.End("", err)
 		return nil, err
 	}
@@ -121,7 +119,12 @@ func (f *runFlags) connect(ctx context.Context, e *edge, own string) (*chosen, e
 	}
 	o := dagger.Options{
 		Builder: f.dagger.builder, Exclude: f.dagger.exclude, Gitignore: f.dagger.gitignore,
-		Settings: e.goSettings(ctx), TempDir: filepath.Join(own, "dagger"),
+		Jobs: f.jobs, Settings: e.goSettings(ctx), TempDir: filepath.Join(own, "dagger"),
+	}
+	for _, pattern := range o.Exclude {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, usagef("--exclude %q: %w", pattern, err)
+		}
 	}
 	if err := os.MkdirAll(o.TempDir, 0o755); err != nil {
 		return nil, fmt.Errorf("cache folder: %w; choose another one with --cache-dir", err)
@@ -150,7 +153,7 @@ func (f *runFlags) connect(ctx context.Context, e *edge, own string) (*chosen, e
 	if err := e.offerCLI(ctx); err != nil {
 		return nil, err
 	}
-	client, err := e.dial(ctx)
+	client, end, err := e.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +166,7 @@ func (f *runFlags) connect(ctx context.Context, e *edge, own string) (*chosen, e
 	if f.dagger.ssh {
 		o.SSH = client.Host().UnixSocket(agent)
 	}
-	return &chosen{engine: dagger.New(client, o), close: client.Close}, nil
+	return &chosen{engine: dagger.New(client, o), close: end}, nil
 }
 
 // connectTime is how long an engine that runs may take to answer. One that is to
@@ -171,9 +174,26 @@ func (f *runFlags) connect(ctx context.Context, e *edge, own string) (*chosen, e
 // image does to come.
 const connectTime = 15 * time.Second
 
-// dial opens the session. The SDK waits for its command line, which tries an
-// engine that does not answer for many minutes and is deaf until then.
-func (e *edge) dial(ctx context.Context) (*sdk.Client, error) {
+// dial opens the session, and sees that an engine is behind it. The SDK waits
+// for its command line, which tries an engine that does not answer for many
+// minutes, is deaf until then, and outlives us: an address where nobody listens
+// is found here.
+func (e *edge) dial(ctx context.Context) (_ *sdk.Client, end func() error, err error) {
+	runner := e.env(runnerHost)
+	if e.env(sessionPort) != "" {
+		runner = ""
+	}
+	scheme, address, _ := strings.Cut(runner, "://")
+	if network := map[string]string{"tcp": "tcp", "unix": "unix"}[scheme]; network != "" {
+		conn, err := (&net.Dialer{Timeout: connectTime}).DialContext(ctx, network, address)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, nil, ctx.Err()
+			}
+			return nil, nil, fmt.Errorf("no Dagger engine answers at %s (%s): %w", runner, runnerHost, err)
+		}
+		_ = conn.Close()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	type result struct {
 		client *sdk.Client
@@ -182,28 +202,31 @@ func (e *edge) dial(ctx context.Context) (*sdk.Client, error) {
 	connected := make(chan result, 1)
 	go func() {
 		client, err := sdk.Connect(ctx, e.withoutSecrets()...)
+		if err == nil {
+			_, err = client.DefaultPlatform(ctx)
+		}
 		connected <- result{client, err}
 	}()
 	var late <-chan time.Time
-	runner := e.env(runnerHost)
-	if scheme, _, _ := strings.Cut(runner, "://"); runner != "" && !strings.Contains(scheme, "image") {
+	if runner != "" && !strings.Contains(scheme, "image") {
 		late = time.After(connectTime)
 	}
 	select {
 	case r := <-connected:
 		if r.err != nil {
 			cancel()
-			return nil, fmt.Errorf("no Dagger engine answers: %s", connectProblem(r.err))
+			return nil, nil, fmt.Errorf("no Dagger engine answers: %s", connectProblem(r.err))
 		}
-		// The session lives as long as its context does.
-		context.AfterFunc(ctx, cancel)
-		return r.client, nil
+		return r.client, func() error {
+			defer cancel() // the session lives as long as its context
+			return r.client.Close()
+		}, nil
 	case <-ctx.Done():
 		cancel()
-		return nil, ctx.Err()
+		return nil, nil, ctx.Err()
 	case <-late:
 		cancel()
-		return nil, fmt.Errorf("no Dagger engine answers at %s (%s) within %s", runner, runnerHost, connectTime)
+		return nil, nil, fmt.Errorf("no Dagger engine answers at %s (%s) within %s", runner, runnerHost, connectTime)
 	}
 }
 
@@ -211,23 +234,26 @@ func (e *edge) dial(ctx context.Context) (*sdk.Client, error) {
 // what the command line printed, which the SDK appends to its own words.
 func connectProblem(err error) string {
 	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
-	return strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "Error: ")
+	last, _, _ := strings.Cut(lines[len(lines)-1], " [traceparent:")
+	return strings.TrimPrefix(strings.TrimSpace(last), "Error: ")
 }
 
 // goSettings are the settings of this machine's go command that say where
-// modules come from, go env -w included. A machine without one has the variables.
+// modules come from, go env -w included, and GOFLAGS. A machine without one has
+// the variables.
 func (e *edge) goSettings(ctx context.Context) []string {
+	names := append(dagger.Settings(), "GOFLAGS")
 	settings := map[string]string{}
-	cmd := exec.CommandContext(ctx, "go", append([]string{"env", "-json"}, dagger.Settings()...)...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"env", "-json"}, names...)...)
 	cmd.Env = append(e.childEnviron(), "GOTOOLCHAIN=local")
 	cmd.Dir = os.TempDir() // no go.mod decides about this
 	if out, err := cmd.Output(); err != nil || json.Unmarshal(out, &settings) != nil {
-		for _, name := range dagger.Settings() {
+		for _, name := range names {
 			settings[name] = e.env(name)
 		}
 	}
 	var all []string
-	for _, name := range dagger.Settings() {
+	for _, name := range names {
 		if value := settings[name]; value != "" {
 			all = append(all, name+"="+value)
 		}
@@ -241,15 +267,17 @@ func (e *edge) offerCLI(ctx context.Context) error {
 	if e.env(daggerCLI) != "" || e.env(sessionPort) != "" {
 		return nil
 	}
-	path, err := exec.LookPath("dagger")
+	file, err := exec.LookPath("dagger")
 	if err != nil {
 		return nil
 	}
-	out, err := exec.CommandContext(ctx, path, "version").Output()
+	cmd := exec.CommandContext(ctx, file, "version")
+	cmd.Env = e.childEnviron()
+	out, err := cmd.Output()
 	if err != nil || !slices.Contains(strings.Fields(string(out)), "v"+dagger.Version) {
 		return nil
 	}
-	return os.Setenv(daggerCLI, path)
+	return os.Setenv(daggerCLI, file)
 }
 
 // withoutSecrets hides what is meant for slipway from the command that keeps the session.

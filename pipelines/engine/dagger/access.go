@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -34,8 +33,35 @@ type AccessError struct{ Option, Reason string }
 
 func (e *AccessError) Error() string { return e.Option + ": " + e.Reason }
 
-// password finds a URL that holds one.
-var password = regexp.MustCompile(`://[^/@\s]*:[^/@\s]*@|://[^/@\s]+@`)
+// secret tells whether a setting may hold a password. GOPROXY's addresses may,
+// with or without a scheme; GOAUTH may name headers.
+func secret(name, value string) bool {
+	return name == "GOAUTH" && value != "netrc" || strings.Contains(value, "@")
+}
+
+// hiding replaces what stands before an @ in the settings' addresses. The engine
+// hides a secret as a whole; the go command and git show parts of it.
+func hiding(settings []string) *strings.Replacer {
+	var pairs []string
+	for _, s := range settings {
+		_, value, _ := strings.Cut(s, "=")
+		for address := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ',' || r == '|' }) {
+			at := strings.LastIndex(address, "@")
+			if at < 0 {
+				continue
+			}
+			login := address[:at]
+			if _, rest, ok := strings.Cut(login, "://"); ok {
+				login = rest
+			}
+			pairs = append(pairs, login, "***")
+			if _, password, ok := strings.Cut(login, ":"); ok && len(password) > 3 {
+				pairs = append(pairs, password, "***")
+			}
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}
 
 // withAccess lets the go command of a container reach modules: the proxies, the
 // private repositories, the certificates. Secrets are mounted or set as secrets:
@@ -47,7 +73,7 @@ func (e *Engine) withAccess(ctx context.Context, c *sdk.Container) (*sdk.Contain
 		switch {
 		case !slices.Contains(settings, key):
 			continue
-		case password.MatchString(value):
+		case secret(key, value):
 			c = c.WithSecretVariable(key, e.client.SetSecret("slipway-"+key, value))
 		default:
 			c = c.WithEnvVariable(key, value)
@@ -80,6 +106,9 @@ func (e *Engine) withAccess(ctx context.Context, c *sdk.Container) (*sdk.Contain
 			// A builder knows no host yet, and nobody is there to be asked.
 			WithEnvVariable("GIT_SSH_COMMAND", "ssh -o StrictHostKeyChecking=accept-new -o BatchMode=yes")
 		for _, host := range hosts {
+			if strings.ContainsAny(host, "*?[") {
+				return nil, &AccessError{"ssh", "GOPRIVATE has the host " + host + ", and git takes SSH for hosts by name; name them"}
+			}
 			git.add("url.ssh://git@"+host+"/.insteadOf", "https://"+host+"/")
 		}
 	}

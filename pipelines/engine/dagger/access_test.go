@@ -224,7 +224,7 @@ func TestToken(t *testing.T) {
 		o.CA = server.ca
 		o.Token = client.SetSecret("token", token)
 		e := New(client, o)
-		c, err := e.withAccess(t.Context(), e.toolchain())
+		c, err := e.withAccess(t.Context(), e.toolchain(e.image()))
 		if err != nil {
 			return err
 		}
@@ -290,7 +290,7 @@ func TestSSH(t *testing.T) {
 	o.SSH = client.Host().UnixSocket(socket)
 	o.set("GOPRIVATE", "git.example.test/team/*")
 	e := New(client, o)
-	c, err := e.withAccess(t.Context(), e.toolchain())
+	c, err := e.withAccess(t.Context(), e.toolchain(e.image()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +305,7 @@ func TestSSH(t *testing.T) {
 	}
 	o.set("GOPRIVATE", "")
 	e = New(client, o)
-	if _, err := e.withAccess(t.Context(), e.toolchain()); err == nil {
+	if _, err := e.withAccess(t.Context(), e.toolchain(e.image())); err == nil {
 		t.Error("SSH without GOPRIVATE is taken")
 	}
 }

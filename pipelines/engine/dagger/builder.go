@@ -3,10 +3,14 @@ package dagger
 import (
 	"context"
 	"fmt"
+	"go/version"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	"golang.org/x/mod/modfile"
 
 	sdk "dagger.io/dagger"
 
@@ -15,8 +19,8 @@ import (
 
 // Where things stand in the builder.
 const (
-	sourceDir   = "/src"
-	modulesDir  = "/modules" // go.mod and its like alone
+	sourceDir   = "/slipway/source"
+	modulesDir  = "/slipway/modules" // go.mod and its like alone
 	outputDir   = "/out"
 	moduleCache = "/go/pkg/mod"
 	buildCache  = "/root/.cache/go-build"
@@ -61,6 +65,7 @@ func builderReference(builder, release string) (string, error) {
 
 // builder is a container with one Go release.
 type builder struct {
+	engine *Engine
 	// image is the reference that was asked for, and resolved what it is, by digest.
 	image, resolved string
 	release         string // "1.26.8"
@@ -72,12 +77,16 @@ type builder struct {
 // newBuilder resolves the builder image and finds that it has the release that
 // the source names.
 func (e *Engine) newBuilder(ctx context.Context, src engine.Source) (*builder, error) {
-	image, err := builderReference(e.opts.Builder, src.Go)
+	release, err := releaseFor(src)
+	if err != nil {
+		return nil, err
+	}
+	image, err := builderReference(e.opts.Builder, release)
 	if err != nil {
 		return nil, err
 	}
 	fail := func(format string, args ...any) error {
-		return &engine.ToolchainError{Want: src.Go, Reason: fmt.Sprintf(format, args...)}
+		return &engine.ToolchainError{Want: src.Go, Reason: e.hidden.Replace(fmt.Sprintf(format, args...))}
 	}
 	resolved, err := e.from(image).ImageRef(ctx)
 	if err != nil {
@@ -88,7 +97,7 @@ func (e *Engine) newBuilder(ctx context.Context, src engine.Source) (*builder, e
 	}
 	// By digest from here on, so that a tag that moves meanwhile changes nothing.
 	e.resolved.Store(&resolved)
-	c := e.toolchain()
+	c := e.toolchain(resolved)
 	out, err := c.WithExec([]string{"go", "env", "GOVERSION", "GOROOT"}).Stdout(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -96,17 +105,17 @@ func (e *Engine) newBuilder(ctx context.Context, src engine.Source) (*builder, e
 		}
 		return nil, fail("the builder image %s has no go command that runs: %s", image, explain(err))
 	}
-	version, goroot, _ := strings.Cut(strings.TrimSpace(out), "\n")
+	found, goroot, _ := strings.Cut(strings.TrimSpace(out), "\n")
 	// What GOEXPERIMENT adds, after a space, is switched off for the builder.
-	version, _, _ = strings.Cut(strings.TrimPrefix(version, "go"), " ")
-	if src.Go != "" && version != src.Go {
-		return nil, fail("the builder image %s has Go %s; name another image (--builder) or that release (--go)", image, version)
+	found, _, _ = strings.Cut(strings.TrimPrefix(found, "go"), " ")
+	if src.Go != "" && found != src.Go {
+		return nil, fail("the builder image %s has Go %s; name another image (--builder) or that release (--go)", image, found)
 	}
 	c, err = e.withAccess(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return &builder{image, resolved, version, goroot, c}, nil
+	return &builder{e, image, resolved, found, goroot, c}, nil
 }
 
 // from is a container of an image, logged in at its registry.
@@ -122,15 +131,56 @@ func (e *Engine) from(image string) *sdk.Container {
 	return c.From(image)
 }
 
-// toolchain is the builder image with the build cache and nothing that could
-// change what is built: the image that the last source wanted, or the default.
-func (e *Engine) toolchain() *sdk.Container {
-	image := DefaultImage + ":" + DefaultRelease
-	if resolved := e.resolved.Load(); resolved != nil {
-		image = *resolved
-	} else if named, err := builderReference(e.opts.Builder, ""); err == nil {
-		image = named
+// releaseFor is the release that compiles a source: the one that it names, or
+// DefaultRelease, unless a go line wants a newer one
+// (https://go.dev/ref/mod#go-mod-file-go).
+func releaseFor(src engine.Source) (string, error) {
+	if src.Go != "" {
+		return src.Go, nil
 	}
+	names, err := src.ModuleFiles()
+	if err != nil {
+		return "", err
+	}
+	release := DefaultRelease
+	for _, name := range names {
+		data, err := os.ReadFile(filepath.Join(src.Root, filepath.FromSlash(name)))
+		if err != nil {
+			return "", err
+		}
+		var line *modfile.Go
+		switch path.Ext(name) {
+		case ".mod":
+			if mod, err := modfile.ParseLax(name, data, nil); err == nil {
+				line = mod.Go
+			}
+		case ".work":
+			if work, err := modfile.ParseWork(name, data, nil); err == nil {
+				line = work.Go
+			}
+		}
+		if line != nil && version.Compare("go"+line.Version, "go"+release) > 0 {
+			release = line.Version
+		}
+	}
+	return release, nil
+}
+
+// image is the image that the last source was compiled with, or the default.
+func (e *Engine) image() string {
+	if resolved := e.resolved.Load(); resolved != nil {
+		return *resolved
+	}
+	image, err := builderReference(e.opts.Builder, "")
+	if err != nil {
+		return DefaultImage + ":" + DefaultRelease
+	}
+	return image
+}
+
+// toolchain is a builder image with the caches and nothing that could change
+// what is built.
+func (e *Engine) toolchain(image string) *sdk.Container {
 	c := e.from(image).
 		WithUser("0:0").
 		WithMountedCache(moduleCache, e.client.CacheVolume(e.volumes+"-modules")).

@@ -2,6 +2,7 @@ package dagger
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -26,15 +27,19 @@ func (e *Engine) Compile(ctx context.Context, src engine.Source, targets []engin
 	if err != nil {
 		return nil, err
 	}
+	e.warn(progress)
 	if err := b.modules(ctx, src, progress); err != nil {
 		return nil, err
 	}
 	c := e.withSource(b, src)
 	group, groupCtx := errgroup.WithContext(ctx)
+	if e.opts.Jobs > 0 {
+		group.SetLimit(e.opts.Jobs)
+	}
 	binaries := make([]*sdk.File, len(targets))
 	for i, t := range targets {
 		group.Go(func() (err error) {
-			binaries[i], err = compile(groupCtx, c, src, t, progress)
+			binaries[i], err = e.compile(groupCtx, c, src, t, progress)
 			return err
 		})
 	}
@@ -71,6 +76,17 @@ func (e *Engine) Compile(ctx context.Context, src engine.Source, targets []engin
 	return compiled, nil
 }
 
+// warn says what of GOFLAGS is not used.
+func (e *Engine) warn(progress report.Sink) {
+	for _, s := range e.opts.Settings {
+		if flags, ok := strings.CutPrefix(s, "GOFLAGS="); ok {
+			for _, w := range engine.FlagWarnings(flags) {
+				progress.Warn("compile", "", "", w)
+			}
+		}
+	}
+}
+
 // modules downloads the modules and verifies them.
 func (b *builder) modules(ctx context.Context, src engine.Source, progress report.Sink) error {
 	step := progress.Start("modules", "", "")
@@ -101,9 +117,8 @@ func (b *builder) download(ctx context.Context, src engine.Source) error {
 	for _, verb := range []string{"download", "verify"} {
 		c, err = c.WithExec([]string{"go", "mod", verb}).Sync(ctx)
 		if err != nil {
-			err = goFailed(ctx, verb, "", err)
+			err = b.engine.goFailed(ctx, verb, "", err)
 			if failed, ok := errors.AsType[*engine.CompileError](err); ok {
-				failed.Output = strings.ReplaceAll(failed.Output, modulesDir+"/", "")
 				switch {
 				case verb == "verify":
 					failed.Help = engine.Tampered + " Empty the engine's cache (dagger core engine local-cache prune) and find out who changed it."
@@ -120,7 +135,7 @@ func (b *builder) download(ctx context.Context, src engine.Source) error {
 // withSource is the builder with the source: nothing of it that the build does
 // not need, since each change of it is another build.
 func (e *Engine) withSource(b *builder, src engine.Source) *sdk.Container {
-	exclude := append([]string{"**/.git", "**/.slipway"}, e.opts.Exclude...)
+	exclude := append([]string{"**/.git", ".slipway"}, e.opts.Exclude...)
 	include := needed(src)
 	c := b.at(src, sourceDir)
 	if e.opts.Tree == nil {
@@ -129,11 +144,18 @@ func (e *Engine) withSource(b *builder, src engine.Source) *sdk.Container {
 		return c.WithDirectory(sourceDir, tree)
 	}
 	tree := e.opts.Tree.Directory
+	if e.opts.Gitignore {
+		// Before a folder of it is taken: the .gitignore may stand above.
+		tree = tree.Filter(sdk.DirectoryFilterOpts{Gitignore: true})
+	}
 	if below, err := filepath.Rel(e.opts.Tree.At, src.Root); err == nil && below != "." {
 		tree = tree.Directory(filepath.ToSlash(below))
 	}
-	return c.WithDirectory(sourceDir, tree, sdk.ContainerWithDirectoryOpts{Exclude: exclude, Include: include, Gitignore: e.opts.Gitignore})
+	return c.WithDirectory(sourceDir, tree, sdk.ContainerWithDirectoryOpts{Exclude: exclude, Include: include})
 }
+
+// literal escapes what a pattern would take for more than a name.
+var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `!`, `\!`)
 
 // needed are the patterns of what a build takes from the source's root: the
 // root may be the common folder of modules far apart. None is everything.
@@ -143,16 +165,17 @@ func needed(src engine.Source) []string {
 		if m == "." {
 			return nil
 		}
-		include = append(include, m+"/**")
+		include = append(include, literal.Replace(m)+"/**")
 	}
 	if src.Workspace != "" {
-		include = append(include, src.Workspace, src.Workspace+".sum", path.Join(path.Dir(src.Workspace), "vendor")+"/**")
+		work := literal.Replace(src.Workspace)
+		include = append(include, work, work+".sum", path.Join(path.Dir(work), "vendor")+"/**")
 	}
 	return include
 }
 
 // compile builds one target.
-func compile(ctx context.Context, c *sdk.Container, src engine.Source, t engine.Target, progress report.Sink) (_ *sdk.File, err error) {
+func (e *Engine) compile(ctx context.Context, c *sdk.Container, src engine.Source, t engine.Target, progress report.Sink) (_ *sdk.File, err error) {
 	name := platform.String(t.Platform)
 	step := progress.Start("compile", t.Image, name)
 	size := 0
@@ -161,13 +184,12 @@ func compile(ctx context.Context, c *sdk.Container, src engine.Source, t engine.
 	output := path.Join(outputDir, t.Name)
 	binary := c.WithExec(append([]string{"go"}, src.BuildArgs(t, output)...)).File(output)
 	if size, err = binary.Size(ctx); err != nil {
-		err = goFailed(ctx, "compile", name, err)
+		err = e.goFailed(ctx, "compile", name, err)
 		if failed, ok := errors.AsType[*engine.CompileError](err); ok {
 			list, listErr := c.WithEnvVariable("CGO_ENABLED", "1").WithExec(append([]string{"go"}, t.CgoArgs()...)).Stdout(ctx)
 			if listErr == nil {
-				failed.ExplainCgo(list)
+				failed.ExplainCgo(e.cleanOutput(list))
 			}
-			failed.Output = strings.ReplaceAll(failed.Output, sourceDir+"/", "")
 		}
 		return nil, err
 	}
@@ -183,33 +205,54 @@ func withEnv(c *sdk.Container, env []string) *sdk.Container {
 }
 
 // Test runs go vet and go test in the builder, with the caches of Compile. The
-// engine answers from its cache where neither the source nor the arguments
-// changed.
+// go command decides what it has tested already, and not the engine: -count=1
+// runs all.
 func (e *Engine) Test(ctx context.Context, src engine.Source, t engine.Test, progress report.Sink) error {
 	b, err := e.newBuilder(ctx, src)
 	if err != nil {
 		return err
 	}
+	e.warn(progress)
 	if err := b.modules(ctx, src, progress); err != nil {
 		return err
 	}
-	c := withEnv(e.withSource(b, src), t.GoEnv())
+	c := withEnv(e.withSource(b, src), t.GoEnv()).WithEnvVariable("SLIPWAY_RUN", rand.Text())
 	for _, args := range [][]string{t.VetArgs(), t.TestArgs()} {
-		verb := args[0]
-		step := progress.Start(verb, "", "")
-		done := c.WithExec(append([]string{"go"}, args...))
-		said, err := done.Stdout(ctx)
+		step := progress.Start(args[0], "", "")
+		said, err := e.check(ctx, c, args)
+		if err == nil && said != "" {
+			progress.Send(report.Event{Step: args[0], State: report.Log, Text: said})
+		}
+		step.End("", err)
 		if err != nil {
-			err = goFailed(ctx, verb, "", err)
-			step.End("", err)
 			return err
 		}
-		if said = engine.CleanOutput(said); said != "" {
-			progress.Send(report.Event{Step: verb, State: report.Log, Text: said})
-		}
-		step.End("", nil)
 	}
 	return nil
+}
+
+// check runs a go command that looks at the source, and returns what it said. A
+// failure is asked for like a success: in an error, the engine cuts long output
+// in the middle.
+func (e *Engine) check(ctx context.Context, c *sdk.Container, args []string) (string, error) {
+	done := c.WithExec(append([]string{"go"}, args...), sdk.ContainerWithExecOpts{Expect: sdk.ReturnTypeAny})
+	code, err := done.ExitCode(ctx)
+	if err != nil {
+		return "", e.goFailed(ctx, args[0], "", err)
+	}
+	var said string
+	for _, stream := range []func(context.Context) (string, error){done.Stdout, done.Stderr} {
+		text, err := stream(ctx)
+		if err != nil {
+			return "", plain(ctx, "reading what go "+args[0]+" said", err)
+		}
+		said += text
+	}
+	said = e.cleanOutput(said)
+	if code != 0 {
+		return "", &engine.CompileError{Step: args[0], Output: said}
+	}
+	return said, nil
 }
 
 // Builder is the container that compiles, with the source in its working

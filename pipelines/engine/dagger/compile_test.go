@@ -101,9 +101,6 @@ func TestCompileErrors(t *testing.T) {
 		{"module that is nowhere", map[string]string{
 			"go.mod": "module example.test/prog\n\ngo 1.26\n\nrequire example.test/nowhere v1.0.0\n", "cmd/a/main.go": program,
 		}, "download", []string{"example.test/nowhere"}},
-		{"release", map[string]string{
-			"go.mod": "module example.test/prog\n\ngo 1.99\n", "cmd/a/main.go": program,
-		}, "download", []string{"requires go >= 1.99", "--go"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := write(t, test.files)
@@ -137,7 +134,7 @@ func TestBuilderErrors(t *testing.T) {
 		name, builder, release string
 		want                   []string
 	}{
-		{"release", "", "1.26.999", []string{"Go 1.26.999", "golang:1.26.999 cannot be had", "--go"}},
+		{"no such release", "", "1.26.999", []string{"Go 1.26.999", "golang:1.26.999 cannot be had", "--go"}},
 		{"registry", "127.0.0.1:1/golang", "", []string{"127.0.0.1:1/golang:" + DefaultRelease + " cannot be had", "connection refused", "--builder"}},
 		{"other release", "golang:" + DefaultRelease, "1.26.3", []string{"Go 1.26.3", "golang:" + DefaultRelease + " has Go " + DefaultRelease}},
 	} {
@@ -215,7 +212,7 @@ func TestModulesOnTheirOwn(t *testing.T) {
 	if err := compile(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = e.toolchain().WithEnvVariable("FRESH", fresh()).
+	_, err = e.toolchain(e.image()).WithEnvVariable("FRESH", fresh()).
 		WithExec([]string{"sh", "-c", "chmod u+w $1 && echo '// changed' >>$1", "sh", moduleCache + "/golang.org/x/mod@" + version + "/semver/semver.go"}).Sync(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -315,5 +312,78 @@ func TestTests(t *testing.T) {
 	failed, ok := errors.AsType[*engine.CompileError](err)
 	if !ok || failed.Step != "test" || !strings.Contains(failed.Output, "main_test.go:5: it is wrong") {
 		t.Errorf("%v, want the failed test's line", err)
+	}
+}
+
+// TestEmbedded keeps what a program embeds: no folder is left out by its name but
+// git's, which cannot be embedded, and slipway's own at the root.
+func TestEmbedded(t *testing.T) {
+	client, _ := session(t)
+	dir := write(t, map[string]string{
+		"go.mod":          "module example.test/prog\n\ngo 1.26\n",
+		"main.go":         "package main\n\nimport \"embed\"\n\n//go:embed all:data\nvar data embed.FS\n\nfunc main() { _, _ = data.ReadFile(\"data/.slipway/f\") }\n",
+		"data/.slipway/f": "kept-" + fresh(), "data/.gitignore": "", ".slipway/out": fresh(),
+	})
+	p := plan.Options{Source: dir, Overrides: []plan.Override{plan.Set("--go", strings.TrimPrefix(goVersion(t), "go"), "go")}}
+	o := pipelinetest.Options(t)
+	want := digests(pipelinetest.Build(t, p, o))
+	o.Engine = New(client, options(t))
+	if got := digests(pipelinetest.Build(t, p, o)); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestFarModules builds with a module beside the source whose folder's name looks
+// like a pattern.
+func TestFarModules(t *testing.T) {
+	client, _ := session(t)
+	dir := write(t, map[string]string{
+		"app/go.mod":    "module example.test/app\n\ngo 1.26\n\nrequire example.test/lib v0.0.0\n\nreplace example.test/lib => ../lib[1]\n",
+		"app/main.go":   "package main\n\nimport \"example.test/lib\"\n\nfunc main() { println(lib.Word) }\n",
+		"lib[1]/go.mod": "module example.test/lib\n\ngo 1.26\n",
+		"lib[1]/lib.go": "package lib\n\nconst Word = \"" + fresh() + "\"\n",
+		"other/go.mod":  "broken",
+	})
+	built := pipelinetest.Options(t)
+	built.Engine = New(client, options(t))
+	pipelinetest.Build(t, plan.Options{Source: filepath.Join(dir, "app")}, built)
+}
+
+// TestLongOutput shows a failing test whole, which an engine's own error is not.
+func TestLongOutput(t *testing.T) {
+	client, _ := session(t)
+	dir := write(t, map[string]string{
+		"go.mod": "module example.test/prog\n\ngo 1.26\n", "main.go": program,
+		"main_test.go": "package main\n\nimport \"testing\"\n\nfunc TestIt(t *testing.T) {\n\tt.Log(\"the head\")\n\tfor i := range 9000 {\n\t\tt.Log(\"line\", i)\n\t}\n\tt.Error(\"the tail\")\n}\n",
+	})
+	err := New(client, options(t)).Test(t.Context(), single(dir), engine.Test{}, nil)
+	failed, ok := errors.AsType[*engine.CompileError](err)
+	if !ok {
+		t.Fatalf("%T %v", err, err)
+	}
+	for _, want := range []string{"the head", "line 4500", "the tail"} {
+		if !strings.Contains(failed.Output, want) {
+			t.Errorf("%d bytes of output lack %q", len(failed.Output), want)
+		}
+	}
+}
+
+func TestReleaseFor(t *testing.T) {
+	for _, test := range []struct{ named, line, want string }{
+		{"", "1.26.0", DefaultRelease}, {"", "1.99.3", "1.99.3"}, {"", "1.99", "1.99"}, {"1.26.3", "1.99", "1.26.3"},
+	} {
+		src := single(write(t, map[string]string{"go.mod": "module example.test/prog\n\ngo " + test.line + "\n"}))
+		src.Go = test.named
+		if got, err := releaseFor(src); err != nil || got != test.want {
+			t.Errorf("named %q, go line %s: %q, %v, want %s", test.named, test.line, got, err, test.want)
+		}
+	}
+}
+
+func TestHiding(t *testing.T) {
+	hidden := hiding([]string{"GOPROXY=https://me:pass1@a.example,me:pass/2@b.example:1|https://token-3@c.example,direct", "GOPRIVATE=x"})
+	got := hidden.Replace(`https://me:pass1@a.example me:pass/2@b.example:1 https://token-3@c.example parse "pass1": x`)
+	if want := `https://***@a.example ***@b.example:1 https://***@c.example parse "***": x`; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -4,6 +4,7 @@
 package dagger
 
 import (
+	"strings"
 	"sync/atomic"
 
 	sdk "dagger.io/dagger"
@@ -35,15 +36,15 @@ type Options struct {
 	// Tree is the source where the engine has it already, as a module's function
 	// does; nil uploads it from this machine.
 	Tree *Tree
-	// Exclude are patterns of what the builder does not need, beside .git and
-	// .slipway; they are those of Dagger's directories. Gitignore leaves out what
-	// git ignores.
+	// Exclude are patterns of what the builder does not need, beside .git and the
+	// .slipway of the source's root; they are those of Dagger's directories.
+	// Gitignore leaves out what the source's .gitignore files name.
 	Exclude   []string
 	Gitignore bool
 	// Settings are variables of the go command that say where modules come from,
-	// NAME=value: GOPROXY, GOPRIVATE, GONOSUMDB and the like. Others are left out: what
-	// a build gives is the plan's. A value that holds a password (GOPROXY's URLs
-	// may) is passed as a secret.
+	// NAME=value: GOPROXY, GOPRIVATE, GONOSUMDB and the like. Others are left out, and
+	// of GOFLAGS it is said: what a build gives is the plan's. GOAUTH, and a value that may hold a password
+	// (GOPROXY's URLs), are passed as secrets.
 	Settings []string
 	// Netrc holds the credentials for module proxies and for git over HTTPS.
 	Netrc *sdk.Secret
@@ -54,6 +55,8 @@ type Options struct {
 	// CA is PEM with certificate authorities that the builder trusts beside its
 	// image's.
 	CA []byte
+	// Jobs bounds how many targets are compiled at once; 0 leaves it to the engine.
+	Jobs int
 	// TempDir is where binaries and images stand for a while; empty is os.TempDir.
 	TempDir string
 }
@@ -76,13 +79,15 @@ type Engine struct {
 	resolved atomic.Pointer[string]
 	// volumes begins the names of the cache volumes.
 	volumes string
+	// hidden takes passwords of the settings out of what is shown.
+	hidden *strings.Replacer
 }
 
 var _ engine.Engine = (*Engine)(nil)
 
 // New returns an engine on a client's session, which stays the caller's to close.
 func New(client *sdk.Client, opts Options) *Engine {
-	return &Engine{client: client, opts: opts, volumes: "slipway"}
+	return &Engine{client: client, opts: opts, volumes: "slipway", hidden: hiding(opts.Settings)}
 }
 
 // Name is "dagger".

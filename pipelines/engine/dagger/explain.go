@@ -55,7 +55,7 @@ func plain(ctx context.Context, what string, err error) error {
 }
 
 // goFailed is the error of a go command that failed in the builder.
-func goFailed(ctx context.Context, step, target string, err error) error {
+func (e *Engine) goFailed(ctx context.Context, step, target string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -63,9 +63,15 @@ func goFailed(ctx context.Context, step, target string, err error) error {
 	if !errors.As(err, &failed) {
 		return plain(ctx, step, err)
 	}
-	said := failed.Stderr
-	if step == "test" || step == "vet" {
-		said = failed.Stdout + "\n" + failed.Stderr
+	return &engine.CompileError{Step: step, Target: target, Output: e.cleanOutput(failed.Stderr)}
+}
+
+// cleanOutput is what the go command said, without the builder's own folders and
+// without passwords.
+func (e *Engine) cleanOutput(said string) string {
+	said = e.hidden.Replace(engine.CleanOutput(said))
+	for _, dir := range []string{sourceDir, modulesDir} {
+		said = strings.ReplaceAll(strings.ReplaceAll(said, dir+"/", ""), dir, ".")
 	}
-	return &engine.CompileError{Step: step, Target: target, Output: engine.CleanOutput(said)}
+	return said
 }
