@@ -10,6 +10,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -21,7 +23,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slipway-dev/slipway/internal/pipelinetest"
+	"github.com/slipway-dev/slipway/pipelines"
 	"github.com/slipway-dev/slipway/pipelines/engine"
+	"github.com/slipway-dev/slipway/pipelines/plan"
 )
 
 // privateServer serves a private module, as a module proxy, and a private git
@@ -169,23 +174,18 @@ func TestPrivateModules(t *testing.T) {
 			}
 			e := New(client, o)
 			e.volumes = "slipway-test-" + fresh()
-			compiled, err := e.Compile(t.Context(), withSum(t, usesPrivate(t)), target("."), nil)
+			src := withSum(t, usesPrivate(t))
 			if test.want != "" {
+				_, err := e.Compile(t.Context(), src, target("."), nil)
 				if err == nil || !strings.Contains(err.Error(), test.want) {
 					t.Fatalf("%v, want %q", err, test.want)
 				}
-			} else if err != nil {
-				t.Fatal(err)
 			} else {
-				binary, err := os.ReadFile(compiled.Binaries[0])
-				if err != nil {
-					t.Fatal(err)
-				}
-				if bytes.Contains(binary, []byte(password)) {
-					t.Error("the password is in the binary")
-				}
-				if err := compiled.Close(); err != nil {
-					t.Error(err)
+				whole := pipelinetest.Options(t)
+				whole.Engine = e
+				built := pipelinetest.Build(t, plan.Options{Source: src.Root}, whole)
+				if found := holding(t, built, password); found != "" {
+					t.Errorf("the password is in %s", found)
 				}
 			}
 			_ = client.Close() // what it said is whole then
@@ -197,6 +197,44 @@ func TestPrivateModules(t *testing.T) {
 			}
 		})
 	}
+}
+
+// holding says where in an image a text stands: in the index, a manifest, a
+// config, or uncompressed in a layer.
+func holding(t *testing.T, built *pipelines.Built, text string) string {
+	t.Helper()
+	parts := map[string]func() ([]byte, error){}
+	for _, img := range built.Images {
+		parts["the index"] = img.Index.RawManifest
+		for _, v := range img.Variants {
+			name := v.Platform.String()
+			parts["the manifest of "+name], parts["the config of "+name] = v.Image.RawManifest, v.Image.RawConfigFile
+			layers, err := v.Image.Layers()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, layer := range layers {
+				parts[fmt.Sprintf("layer %d of %s", i, name)] = func() ([]byte, error) {
+					r, err := layer.Uncompressed()
+					if err != nil {
+						return nil, err
+					}
+					defer func() { _ = r.Close() }()
+					return io.ReadAll(r)
+				}
+			}
+		}
+	}
+	for name, read := range parts {
+		data, err := read()
+		if err != nil || len(data) == 0 {
+			t.Fatalf("%s: %d bytes, %v", name, len(data), err)
+		}
+		if bytes.Contains(data, []byte(text)) {
+			return name
+		}
+	}
+	return ""
 }
 
 // withSum adds the go.sum that the private module has.

@@ -338,7 +338,7 @@ func TestEmbedded(t *testing.T) {
 func TestFarModules(t *testing.T) {
 	client, _ := session(t)
 	dir := write(t, map[string]string{
-		"app/go.mod":    "module example.test/app\n\ngo 1.26\n\nrequire example.test/lib v0.0.0\n\nreplace example.test/lib => ../lib[1]\n",
+		"app/go.mod":    "module example.test/app\n\ngo 1.26\n\nrequire example.test/lib v0.0.0\n\nreplace example.test/lib => \"../lib[1]\"\n",
 		"app/main.go":   "package main\n\nimport \"example.test/lib\"\n\nfunc main() { println(lib.Word) }\n",
 		"lib[1]/go.mod": "module example.test/lib\n\ngo 1.26\n",
 		"lib[1]/lib.go": "package lib\n\nconst Word = \"" + fresh() + "\"\n",
