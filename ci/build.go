@@ -39,7 +39,7 @@ type Build struct {
 // Builds the program, assembles its image and audits it
 func (m *Slipway) Build(ctx context.Context, args struct {
 	// folder of the program, or of a repository that holds it (see path)
-	// +ignore=["**/.git", "**/.slipway"]
+	// +ignore=["**/.git", ".slipway"]
 	Source *dagger.Directory
 	// the program's folder within the source
 	// +optional
@@ -104,10 +104,10 @@ func (m *Slipway) Build(ctx context.Context, args struct {
 	// what {{.Commit}} and the revision stamp become
 	// +optional
 	Revision string
-	// files of the source to leave out, like docs/**
+	// files of the source that the builder does not get, like docs/**
 	// +optional
 	Exclude []string
-	// leave out what git ignores
+	// keep from the builder what git ignores
 	// +optional
 	Gitignore bool
 },

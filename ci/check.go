@@ -13,7 +13,7 @@ func (m *Slipway) Tested(
 	ctx context.Context,
 	// folder of the program (default the project)
 	// +defaultPath="/"
-	// +ignore=["**/.git", "**/.slipway"]
+	// +ignore=["**/.git", ".slipway"]
 	source *dagger.Directory,
 	// the program's folder within the source
 	// +optional
@@ -30,7 +30,7 @@ func (m *Slipway) Proved(
 	ctx context.Context,
 	// folder of the program (default the project)
 	// +defaultPath="/"
-	// +ignore=["**/.git", "**/.slipway"]
+	// +ignore=["**/.git", ".slipway"]
 	source *dagger.Directory,
 	// the program's folder within the source
 	// +optional

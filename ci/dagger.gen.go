@@ -618,16 +618,18 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
 			}
 			var args struct {
-				Source   *dagger.Directory
-				Path     string
-				Config   string
-				Package  []string
-				Image    []string
-				Platform []string
-				Go       string
-				Set      []string
-				Version  string
-				Revision string
+				Source    *dagger.Directory
+				Path      string
+				Config    string
+				Package   []string
+				Image     []string
+				Platform  []string
+				Go        string
+				Set       []string
+				Version   string
+				Revision  string
+				Exclude   []string
+				Gitignore bool
 			}
 			if inputArgs["Source"] != nil {
 				err = json.Unmarshal([]byte(inputArgs["Source"]), &args.Source)
@@ -687,6 +689,18 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				err = json.Unmarshal([]byte(inputArgs["Revision"]), &args.Revision)
 				if err != nil {
 					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Revision", err))
+				}
+			}
+			if inputArgs["Exclude"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Exclude"]), &args.Exclude)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Exclude", err))
+				}
+			}
+			if inputArgs["Gitignore"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Gitignore"]), &args.Gitignore)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Gitignore", err))
 				}
 			}
 			return (*Slipway).Builder(&parent, ctx, args)
@@ -697,16 +711,18 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
 			}
 			var args struct {
-				Source   *dagger.Directory
-				Path     string
-				Config   string
-				Package  []string
-				Image    []string
-				Platform []string
-				Go       string
-				Set      []string
-				Version  string
-				Revision string
+				Source    *dagger.Directory
+				Path      string
+				Config    string
+				Package   []string
+				Image     []string
+				Platform  []string
+				Go        string
+				Set       []string
+				Version   string
+				Revision  string
+				Exclude   []string
+				Gitignore bool
 			}
 			if inputArgs["Source"] != nil {
 				err = json.Unmarshal([]byte(inputArgs["Source"]), &args.Source)
@@ -766,6 +782,18 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				err = json.Unmarshal([]byte(inputArgs["Revision"]), &args.Revision)
 				if err != nil {
 					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Revision", err))
+				}
+			}
+			if inputArgs["Exclude"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Exclude"]), &args.Exclude)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Exclude", err))
+				}
+			}
+			if inputArgs["Gitignore"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Gitignore"]), &args.Gitignore)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Gitignore", err))
 				}
 			}
 			return (*Slipway).CI(&parent, ctx, args)
@@ -886,6 +914,8 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				Set          []string
 				Version      string
 				Revision     string
+				Exclude      []string
+				Gitignore    bool
 				To           string
 				Tag          []string
 				Username     string
@@ -957,6 +987,18 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Revision", err))
 				}
 			}
+			if inputArgs["Exclude"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Exclude"]), &args.Exclude)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Exclude", err))
+				}
+			}
+			if inputArgs["Gitignore"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Gitignore"]), &args.Gitignore)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Gitignore", err))
+				}
+			}
 			if inputArgs["To"] != nil {
 				err = json.Unmarshal([]byte(inputArgs["To"]), &args.To)
 				if err != nil {
@@ -1025,16 +1067,18 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
 			}
 			var args struct {
-				Source   *dagger.Directory
-				Path     string
-				Config   string
-				Package  []string
-				Image    []string
-				Platform []string
-				Go       string
-				Set      []string
-				Version  string
-				Revision string
+				Source    *dagger.Directory
+				Path      string
+				Config    string
+				Package   []string
+				Image     []string
+				Platform  []string
+				Go        string
+				Set       []string
+				Version   string
+				Revision  string
+				Exclude   []string
+				Gitignore bool
 			}
 			if inputArgs["Source"] != nil {
 				err = json.Unmarshal([]byte(inputArgs["Source"]), &args.Source)
@@ -1094,6 +1138,18 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				err = json.Unmarshal([]byte(inputArgs["Revision"]), &args.Revision)
 				if err != nil {
 					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Revision", err))
+				}
+			}
+			if inputArgs["Exclude"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Exclude"]), &args.Exclude)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Exclude", err))
+				}
+			}
+			if inputArgs["Gitignore"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Gitignore"]), &args.Gitignore)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Gitignore", err))
 				}
 			}
 			return (*Slipway).Smoke(&parent, ctx, args)
@@ -1104,17 +1160,19 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				panic(fmt.Errorf("%s: %w", "failed to unmarshal parent object", err))
 			}
 			var args struct {
-				Source   *dagger.Directory
-				Path     string
-				Config   string
-				Package  []string
-				Image    []string
-				Platform []string
-				Go       string
-				Set      []string
-				Version  string
-				Revision string
-				Arg      []string
+				Source    *dagger.Directory
+				Path      string
+				Config    string
+				Package   []string
+				Image     []string
+				Platform  []string
+				Go        string
+				Set       []string
+				Version   string
+				Revision  string
+				Exclude   []string
+				Gitignore bool
+				Arg       []string
 			}
 			if inputArgs["Source"] != nil {
 				err = json.Unmarshal([]byte(inputArgs["Source"]), &args.Source)
@@ -1174,6 +1232,18 @@ func invoke(ctx context.Context, parentJSON []byte, parentName string, fnName st
 				err = json.Unmarshal([]byte(inputArgs["Revision"]), &args.Revision)
 				if err != nil {
 					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Revision", err))
+				}
+			}
+			if inputArgs["Exclude"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Exclude"]), &args.Exclude)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Exclude", err))
+				}
+			}
+			if inputArgs["Gitignore"] != nil {
+				err = json.Unmarshal([]byte(inputArgs["Gitignore"]), &args.Gitignore)
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", "failed to unmarshal input arg Gitignore", err))
 				}
 			}
 			if inputArgs["Arg"] != nil {

@@ -80,7 +80,10 @@ func New(
 	// +optional
 	certificates *dagger.File,
 ) (*Slipway, error) {
-	settings, err := goEnv([]setting{{"GOPROXY", goproxy}, {"GOPRIVATE", goprivate}, {"GONOSUMDB", gonosumdb}, {"GOSUMDB", gosumdb}}, goSettings)
+	settings, err := goEnv([]setting{
+		{"--goproxy", "GOPROXY", goproxy}, {"--goprivate", "GOPRIVATE", goprivate},
+		{"--gonosumdb", "GONOSUMDB", gonosumdb}, {"--gosumdb", "GOSUMDB", gosumdb},
+	}, goSettings)
 	if err != nil {
 		return nil, err
 	}
@@ -103,22 +106,28 @@ func (m *Slipway) check() error {
 	return nil
 }
 
-type setting struct{ name, value string }
+// setting is a variable of the go command, and the argument that gives it.
+type setting struct{ flag, name, value string }
 
-// goEnv lists the settings of the go command that were given.
+// goEnv lists the settings of the go command that were given. An error does not
+// repeat a value, which may hold a password.
 func goEnv(named []setting, further []string) ([]string, error) {
+	for _, s := range further {
+		name, value, _ := strings.Cut(s, "=")
+		named = append(named, setting{"--go-settings", name, value})
+	}
+	// GOAUTH's own purpose is to say passwords, or what gets them.
+	names := slices.DeleteFunc(builder.Settings(), func(name string) bool { return name == "GOAUTH" })
 	var all []string
 	for _, s := range named {
-		if s.value != "" {
+		switch {
+		case s.name == "GOAUTH" || strings.Contains(s.name+s.value, "@"):
+			return nil, fmt.Errorf("%s: a password in an argument is in every log and trace of the call; pass it as a secret, with --netrc or --token", s.flag)
+		case !slices.Contains(names, s.name):
+			return nil, fmt.Errorf("%s: want NAME=value, the name one of %s", s.flag, strings.Join(names, ", "))
+		case s.value != "":
 			all = append(all, s.name+"="+s.value)
 		}
-	}
-	for _, s := range further {
-		name, _, ok := strings.Cut(s, "=")
-		if !ok || !slices.Contains(builder.Settings(), name) {
-			return nil, fmt.Errorf("--go-settings %q: want NAME=value, the name one of %s", s, strings.Join(builder.Settings(), ", "))
-		}
-		all = append(all, s)
 	}
 	return all, nil
 }

@@ -12,7 +12,7 @@ import (
 // Shows what would be done, and does nothing
 func (m *Slipway) Plan(ctx context.Context, args struct {
 	// folder of the program, or of a repository that holds it (see path)
-	// +ignore=["**/.git", "**/.slipway"]
+	// +ignore=["**/.git", ".slipway"]
 	Source *dagger.Directory
 	// the program's folder within the source
 	// +optional
@@ -43,7 +43,10 @@ func (m *Slipway) Plan(ctx context.Context, args struct {
 	Revision string
 },
 ) (_ string, err error) {
-	p := selection(args).program()
+	p := &Program{
+		Source: args.Source, Path: args.Path, Config: args.Config, Package: args.Package, Image: args.Image,
+		Platform: args.Platform, Go: args.Go, Set: args.Set, Version: args.Version, Revision: args.Revision,
+	}
 	s := &session{}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.checkout(ctx, p); err != nil {
@@ -69,7 +72,7 @@ func (m *Slipway) Plan(ctx context.Context, args struct {
 // The container that compiles, with the source in its working folder, for a look around: builder terminal
 func (m *Slipway) Builder(ctx context.Context, args struct {
 	// folder of the program, or of a repository that holds it (see path)
-	// +ignore=["**/.git", "**/.slipway"]
+	// +ignore=["**/.git", ".slipway"]
 	Source *dagger.Directory
 	// the program's folder within the source
 	// +optional
@@ -98,6 +101,12 @@ func (m *Slipway) Builder(ctx context.Context, args struct {
 	// what {{.Commit}} and the revision stamp become
 	// +optional
 	Revision string
+	// files of the source that the builder does not get, like docs/**
+	// +optional
+	Exclude []string
+	// keep from the builder what git ignores
+	// +optional
+	Gitignore bool
 },
 ) (_ *dagger.Container, err error) {
 	s, err := m.open(ctx, selection(args).program())

@@ -41,33 +41,28 @@ type Program struct {
 	Gitignore  bool
 }
 
-// selection is what the functions beside Build take of a Program.
+// selection is what most functions beside Build take of a Program.
 type selection struct {
-	Source   *dagger.Directory
-	Path     string
-	Config   string
-	Package  []string
-	Image    []string
-	Platform []string
-	Go       string
-	Set      []string
-	Version  string
-	Revision string
+	Source    *dagger.Directory
+	Path      string
+	Config    string
+	Package   []string
+	Image     []string
+	Platform  []string
+	Go        string
+	Set       []string
+	Version   string
+	Revision  string
+	Exclude   []string
+	Gitignore bool
 }
 
 func (s selection) program() *Program {
 	return &Program{
 		Source: s.Source, Path: s.Path, Config: s.Config, Package: s.Package, Image: s.Image,
 		Platform: s.Platform, Go: s.Go, Set: s.Set, Version: s.Version, Revision: s.Revision,
+		Exclude: s.Exclude, Gitignore: s.Gitignore,
 	}
-}
-
-// tree is the source without what is left out of it.
-func (p *Program) tree() *dagger.Directory {
-	if len(p.Exclude) == 0 && !p.Gitignore {
-		return p.Source
-	}
-	return p.Source.Filter(dagger.DirectoryFilterOpts{Exclude: p.Exclude, Gitignore: p.Gitignore})
 }
 
 // plan plans in the working folder, which holds a copy of the source.

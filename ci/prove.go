@@ -14,9 +14,11 @@ import (
 )
 
 // Runs go vet and go test as the build compiles; gives what they said
+//
+// +cache="session"
 func (m *Slipway) Test(ctx context.Context, args struct {
 	// folder of the program, or of a repository that holds it (see path)
-	// +ignore=["**/.git", "**/.slipway"]
+	// +ignore=["**/.git", ".slipway"]
 	Source *dagger.Directory
 	// the program's folder within the source
 	// +optional
@@ -45,6 +47,12 @@ func (m *Slipway) Test(ctx context.Context, args struct {
 	// what {{.Commit}} and the revision stamp become
 	// +optional
 	Revision string
+	// files of the source that the builder does not get, like docs/**
+	// +optional
+	Exclude []string
+	// keep from the builder what git ignores
+	// +optional
+	Gitignore bool
 	// argument for go test, like -race
 	// +optional
 	Arg []string
@@ -53,6 +61,7 @@ func (m *Slipway) Test(ctx context.Context, args struct {
 	return m.test(ctx, &Program{
 		Source: args.Source, Path: args.Path, Config: args.Config, Package: args.Package, Image: args.Image,
 		Platform: args.Platform, Go: args.Go, Set: args.Set, Version: args.Version, Revision: args.Revision,
+		Exclude: args.Exclude, Gitignore: args.Gitignore,
 	}, args.Arg)
 }
 
@@ -82,7 +91,7 @@ func logs(to *strings.Builder) report.Sink {
 // +cache="session"
 func (m *Slipway) Smoke(ctx context.Context, args struct {
 	// folder of the program, or of a repository that holds it (see path)
-	// +ignore=["**/.git", "**/.slipway"]
+	// +ignore=["**/.git", ".slipway"]
 	Source *dagger.Directory
 	// the program's folder within the source
 	// +optional
@@ -111,6 +120,12 @@ func (m *Slipway) Smoke(ctx context.Context, args struct {
 	// what {{.Commit}} and the revision stamp become
 	// +optional
 	Revision string
+	// files of the source that the builder does not get, like docs/**
+	// +optional
+	Exclude []string
+	// keep from the builder what git ignores
+	// +optional
+	Gitignore bool
 },
 ) (string, error) {
 	return m.prove(ctx, selection(args).program(), "", false)
@@ -121,7 +136,7 @@ func (m *Slipway) Smoke(ctx context.Context, args struct {
 // +cache="session"
 func (m *Slipway) CI(ctx context.Context, args struct {
 	// folder of the program, or of a repository that holds it (see path)
-	// +ignore=["**/.git", "**/.slipway"]
+	// +ignore=["**/.git", ".slipway"]
 	Source *dagger.Directory
 	// the program's folder within the source
 	// +optional
@@ -150,6 +165,12 @@ func (m *Slipway) CI(ctx context.Context, args struct {
 	// what {{.Commit}} and the revision stamp become
 	// +optional
 	Revision string
+	// files of the source that the builder does not get, like docs/**
+	// +optional
+	Exclude []string
+	// keep from the builder what git ignores
+	// +optional
+	Gitignore bool
 },
 ) (string, error) {
 	return m.ci(ctx, selection(args).program())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 
@@ -32,7 +33,7 @@ type publication struct {
 // +cache="never"
 func (m *Slipway) Publish(ctx context.Context, args struct {
 	// folder of the program, or of a repository that holds it (see path)
-	// +ignore=["**/.git", "**/.slipway"]
+	// +ignore=["**/.git", ".slipway"]
 	Source *dagger.Directory
 	// the program's folder within the source
 	// +optional
@@ -61,6 +62,12 @@ func (m *Slipway) Publish(ctx context.Context, args struct {
 	// what {{.Commit}} and the revision stamp become
 	// +optional
 	Revision string
+	// files of the source that the builder does not get, like docs/**
+	// +optional
+	Exclude []string
+	// keep from the builder what git ignores
+	// +optional
+	Gitignore bool
 	// repository to publish to, like ghcr.io/acme/hello (default publish.to of the configuration)
 	// +optional
 	To string
@@ -96,6 +103,7 @@ func (m *Slipway) Publish(ctx context.Context, args struct {
 	p := &Program{
 		Source: args.Source, Path: args.Path, Config: args.Config, Package: args.Package, Image: args.Image,
 		Platform: args.Platform, Go: args.Go, Set: args.Set, Version: args.Version, Revision: args.Revision,
+		Exclude: args.Exclude, Gitignore: args.Gitignore,
 	}
 	return m.publish(ctx, p, "", publication{
 		To: args.To, Tag: args.Tag, Username: args.Username, Password: args.Password, DockerConfig: args.DockerConfig,
@@ -169,7 +177,7 @@ func (m *Slipway) publish(ctx context.Context, p *Program, want string, args pub
 		err = built.Publish(ctx, to)
 	}
 	if err != nil {
-		return "", err
+		return "", args.explain(err)
 	}
 	lines := make([]string, len(built.Images))
 	for i, img := range built.Images {
@@ -234,9 +242,9 @@ func throughService(ctx context.Context, service *dagger.Service, o *registry.Op
 	if err != nil {
 		return fmt.Errorf("--registry: %w", err)
 	}
-	host := hostname(o.Host)
+	host := o.Host
 	o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if hostname(address) == host {
+		if isAddressOf(host, address) {
 			address = endpoint
 		}
 		return (&net.Dialer{}).DialContext(ctx, network, address)
@@ -244,10 +252,26 @@ func throughService(ctx context.Context, service *dagger.Service, o *registry.Op
 	return nil
 }
 
-// hostname is an address without its port.
-func hostname(address string) string {
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		return host
+// explain says of a registry that does not answer where it was looked for. The
+// engine accepts every connection to a service of the host, and ends it where
+// nobody listens there.
+func (p publication) explain(err error) error {
+	_, unreachable := errors.AsType[*registry.UnreachableError](err)
+	if p.Registry == nil || !unreachable && !errors.Is(err, io.EOF) {
+		return err
 	}
-	return address
+	return fmt.Errorf("%w; it was looked for at the service that --registry names", err)
+}
+
+// isAddressOf tells whether an address, which has a port, is a registry's: where
+// its name has no port, that is HTTPS' or HTTP's.
+func isAddressOf(registry, address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if strings.EqualFold(address, registry) {
+		return true
+	}
+	return strings.EqualFold(host, strings.Trim(registry, "[]")) && (port == "443" || port == "80")
 }

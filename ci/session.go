@@ -56,11 +56,14 @@ func (m *Slipway) open(ctx context.Context, p *Program) (_ *session, err error) 
 	if err != nil {
 		return nil, err
 	}
-	tree, err := cross[*sdk.Directory](ctx, s.client, p.tree())
+	tree, err := cross[*sdk.Directory](ctx, s.client, p.Source)
 	if err != nil {
 		return nil, err
 	}
 	o.Tree = &builder.Tree{Directory: tree, At: s.source()}
+	// The plan sees the whole source: git may ignore the image's files, and no
+	// program needs its licence to compile.
+	o.Exclude, o.Gitignore = p.Exclude, p.Gitignore
 	o.TempDir = s.scratch
 	s.engine = builder.New(s.client, o)
 	store, err := image.NewStore(filepath.Join(s.scratch, "layers"))
@@ -85,7 +88,7 @@ func (s *session) checkout(ctx context.Context, p *Program) (err error) {
 	if s.scratch, err = os.MkdirTemp("", "slipway-"); err != nil {
 		return err
 	}
-	if _, err := p.tree().Export(ctx, s.source()); err != nil {
+	if _, err := p.Source.Export(ctx, s.source()); err != nil {
 		return fmt.Errorf("copying the source: %w", err)
 	}
 	return os.Chdir(s.source())

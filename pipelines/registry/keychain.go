@@ -44,13 +44,40 @@ import (
 func Keychain() authn.Keychain { return keychain{} }
 
 // KeychainOf finds credentials in the text of docker's config.json or podman's
-// auth.json alone, wherever it comes from.
+// auth.json alone, wherever it comes from. A text that names a credential store or
+// helper and holds no credentials itself is an error: the helper has them, on
+// another machine perhaps.
 func KeychainOf(text io.Reader) (authn.Keychain, error) {
 	file, err := config.LoadFromReader(text)
 	if err != nil {
 		return nil, fmt.Errorf("no docker config: %w", err)
 	}
+	if helpers := helpersOf(file); len(helpers) > 0 && !holdsCredentials(file) {
+		return nil, fmt.Errorf("holds no credentials: they are in the helper %s; give --username and --password", strings.Join(helpers, ", "))
+	}
 	return fileKeychain{file}, nil
+}
+
+// helpersOf are the programs that a file leaves its credentials to.
+func helpersOf(file *configfile.ConfigFile) []string {
+	names := slices.Collect(maps.Values(file.CredentialHelpers))
+	if file.CredentialsStore != "" {
+		names = append(names, file.CredentialsStore)
+	}
+	for i, name := range names {
+		names[i] = "docker-credential-" + name
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func holdsCredentials(file *configfile.ConfigFile) bool {
+	for _, entry := range file.AuthConfigs {
+		if pick(entry) != (authn.AuthConfig{}) {
+			return true
+		}
+	}
+	return false
 }
 
 type fileKeychain struct{ file *configfile.ConfigFile }

@@ -159,8 +159,6 @@ func TestKeychainParts(t *testing.T) {
 	}
 }
 
-// TestKeychainLinux looks at podman's place for whoever has no XDG_RUNTIME_DIR. It
-// is not ours to write to.
 // TestKeychainOf finds what the text has, more than once, and nothing of this
 // machine's own.
 func TestKeychainOf(t *testing.T) {
@@ -191,6 +189,35 @@ func TestKeychainOf(t *testing.T) {
 	}
 }
 
+// TestKeychainOfHelper refuses a text whose credentials are in a helper, as docker
+// login leaves it where there is one, and no other.
+func TestKeychainOfHelper(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		want       string // the helpers; empty is no error
+	}{
+		{"store", `{"auths":{"reg.example":{}},"credsStore":"harbour"}`, "docker-credential-harbour"},
+		{"helpers", `{"credHelpers":{"a.example":"quay","b.example":"pier","c.example":"quay"}}`, "docker-credential-pier, docker-credential-quay"},
+		{"both", `{"credsStore":"quay","credHelpers":{"a.example":"harbour"}}`, "docker-credential-harbour, docker-credential-quay"},
+		{"store and credentials", `{"credsStore":"harbour","auths":{"reg.example":{"auth":"bWU6c2VjcmV0"}}}`, ""},
+		{"helper and token", `{"credHelpers":{"a.example":"harbour"},"auths":{"reg.example":{"identitytoken":"secret"}}}`, ""},
+		{"nothing", `{}`, ""},
+	} {
+		_, err := registry.KeychainOf(strings.NewReader(test.text))
+		if test.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", test.name, err)
+			}
+			continue
+		}
+		if want := "holds no credentials: they are in the helper " + test.want + "; give --username and --password"; err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", test.name, err, want)
+		}
+	}
+}
+
+// TestKeychainLinux looks at podman's place for whoever has no XDG_RUNTIME_DIR. It
+// is not ours to write to.
 func TestKeychainLinux(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("podman has this place on Linux only")

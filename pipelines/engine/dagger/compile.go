@@ -135,18 +135,19 @@ func (b *builder) download(ctx context.Context, src engine.Source) error {
 // withSource is the builder with the source: nothing of it that the build does
 // not need, since each change of it is another build.
 func (e *Engine) withSource(b *builder, src engine.Source) *sdk.Container {
-	exclude := append([]string{"**/.git", ".slipway"}, e.opts.Exclude...)
+	exclude := []string{"**/.git", ".slipway"}
 	include := needed(src)
 	c := b.at(src, sourceDir)
 	if e.opts.Tree == nil {
 		// Without NoCache a long session would not see edits.
-		tree := e.client.Host().Directory(src.Root, sdk.HostDirectoryOpts{Exclude: exclude, Include: include, Gitignore: e.opts.Gitignore, NoCache: true})
+		tree := e.client.Host().Directory(src.Root, sdk.HostDirectoryOpts{Exclude: append(exclude, e.opts.Exclude...), Include: include, Gitignore: e.opts.Gitignore, NoCache: true})
 		return c.WithDirectory(sourceDir, tree)
 	}
 	tree := e.opts.Tree.Directory
-	if e.opts.Gitignore {
-		// Before a folder of it is taken: the .gitignore may stand above.
-		tree = tree.Filter(sdk.DirectoryFilterOpts{Gitignore: true})
+	if e.opts.Gitignore || len(e.opts.Exclude) > 0 {
+		// Before a folder of it is taken: patterns are those of the whole tree, and the
+		// .gitignore may stand above.
+		tree = tree.Filter(sdk.DirectoryFilterOpts{Exclude: e.opts.Exclude, Gitignore: e.opts.Gitignore})
 	}
 	if below, err := filepath.Rel(e.opts.Tree.At, src.Root); err == nil && below != "." {
 		tree = tree.Directory(filepath.ToSlash(below))
