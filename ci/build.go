@@ -37,6 +37,8 @@ type Build struct {
 }
 
 // Builds the program, assembles its image and audits it
+//
+// +cache="session"
 func (m *Slipway) Build(ctx context.Context, args struct {
 	// folder of the program, or of a repository that holds it (see path)
 	// +ignore=["**/.git", ".slipway"]
