@@ -210,7 +210,12 @@ func (b *Build) Container(
 	if err != nil {
 		return nil, err
 	}
-	return dag.Container(dagger.ContainerOpts{Platform: platform}).Import(archive), nil
+	return variant(archive, platform), nil
+}
+
+// variant is the image for one platform out of an archive that has all.
+func variant(archive *dagger.File, p dagger.Platform) *dagger.Container {
+	return dag.Container(dagger.ContainerOpts{Platform: p}).Import(archive)
 }
 
 // The programs of the image, a folder for each platform, like linux-amd64
@@ -224,12 +229,13 @@ func (b *Build) Binaries(
 	if err != nil {
 		return nil, err
 	}
+	archive, err := b.Tarball(ctx, img.Name)
+	if err != nil {
+		return nil, err
+	}
 	dir := dag.Directory()
 	for _, p := range img.Platforms {
-		c, err := b.Container(ctx, dagger.Platform(p.Platform), img.Name)
-		if err != nil {
-			return nil, err
-		}
+		c := variant(archive, dagger.Platform(p.Platform))
 		for _, binary := range p.Binaries {
 			at := filepath.Join("/", binary.Path)
 			dir = dir.WithFile(strings.ReplaceAll(p.Platform, "/", "-")+"/"+filepath.Base(at), c.File(at))

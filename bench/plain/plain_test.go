@@ -12,6 +12,7 @@ import (
 
 	"dagger.io/dagger"
 
+	"github.com/slipway-dev/slipway/internal/pipelinetest"
 	engine "github.com/slipway-dev/slipway/pipelines/engine/dagger"
 )
 
@@ -20,9 +21,7 @@ var machines = map[dagger.Platform]elf.Machine{"linux/amd64": elf.EM_X86_64, "li
 
 // TestVariants needs a Dagger engine.
 func TestVariants(t *testing.T) {
-	if os.Getenv("DAGGER_SESSION_PORT") == "" && os.Getenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST") == "" {
-		t.Skip("no Dagger engine: run the tests below dagger run, or name one in _EXPERIMENTAL_DAGGER_RUNNER_HOST")
-	}
+	pipelinetest.NeedsDagger(t)
 	out, err := exec.Command("go", "env", "GOPROXY").Output()
 	if err != nil {
 		t.Fatal(err)

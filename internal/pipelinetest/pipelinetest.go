@@ -52,3 +52,11 @@ func NeedsSandbox(t testing.TB) {
 		t.Skipf("images cannot be run here: %v", err)
 	}
 }
+
+// NeedsDagger skips a test where no Dagger engine is to be had.
+func NeedsDagger(t testing.TB) {
+	t.Helper()
+	if os.Getenv("DAGGER_SESSION_PORT") == "" && os.Getenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST") == "" { //nolint:forbidigo // tests look for their tools
+		t.Skip("no Dagger engine: run the tests below dagger run, or name one in _EXPERIMENTAL_DAGGER_RUNNER_HOST")
+	}
+}

@@ -39,6 +39,11 @@ func secret(name, value string) bool {
 	return name == "GOAUTH" && value != "netrc" || strings.Contains(value, "@")
 }
 
+// shortest is how long a login or password is at least for it to be hidden
+// wherever it stands, and not before an @ alone: less would take parts out of
+// other words.
+const shortest = 8
+
 // hiding replaces what stands before an @ in the settings' addresses. The engine
 // hides a secret as a whole; the go command and git show parts of it.
 func hiding(settings []string) *strings.Replacer {
@@ -54,9 +59,12 @@ func hiding(settings []string) *strings.Replacer {
 			if _, rest, ok := strings.Cut(login, "://"); ok {
 				login = rest
 			}
-			pairs = append(pairs, login, "***")
-			if _, password, ok := strings.Cut(login, ":"); ok && len(password) > 3 {
-				pairs = append(pairs, password, "***")
+			pairs = append(pairs, login+"@", "***@")
+			_, password, _ := strings.Cut(login, ":")
+			for _, word := range []string{login, password} {
+				if len(word) >= shortest {
+					pairs = append(pairs, word, "***")
+				}
 			}
 		}
 	}

@@ -262,7 +262,7 @@ func TestToken(t *testing.T) {
 		o.CA = server.ca
 		o.Token = client.SetSecret("token", token)
 		e := New(client, o)
-		c, err := e.withAccess(t.Context(), e.toolchain(e.image()))
+		c, err := e.withAccess(t.Context(), anyToolchain(t, e))
 		if err != nil {
 			return err
 		}
@@ -328,7 +328,7 @@ func TestSSH(t *testing.T) {
 	o.SSH = client.Host().UnixSocket(socket)
 	o.set("GOPRIVATE", "git.example.test/team/*")
 	e := New(client, o)
-	c, err := e.withAccess(t.Context(), e.toolchain(e.image()))
+	c, err := e.withAccess(t.Context(), anyToolchain(t, e))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +343,7 @@ func TestSSH(t *testing.T) {
 	}
 	o.set("GOPRIVATE", "")
 	e = New(client, o)
-	if _, err := e.withAccess(t.Context(), e.toolchain(e.image())); err == nil {
+	if _, err := e.withAccess(t.Context(), anyToolchain(t, e)); err == nil {
 		t.Error("SSH without GOPRIVATE is taken")
 	}
 }

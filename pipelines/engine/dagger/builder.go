@@ -166,16 +166,13 @@ func releaseFor(src engine.Source) (string, error) {
 	return release, nil
 }
 
-// image is the image that the last source was compiled with, or the default.
-func (e *Engine) image() string {
+// image is the image that the last source was compiled with; before the first,
+// the one for no release in particular.
+func (e *Engine) image() (string, error) {
 	if resolved := e.resolved.Load(); resolved != nil {
-		return *resolved
+		return *resolved, nil
 	}
-	image, err := builderReference(e.opts.Builder, "")
-	if err != nil {
-		return DefaultImage + ":" + DefaultRelease
-	}
-	return image
+	return builderReference(e.opts.Builder, "")
 }
 
 // toolchain is a builder image with the caches and nothing that could change
@@ -202,4 +199,14 @@ func (b *builder) at(src engine.Source, root string) *sdk.Container {
 		work = path.Join(root, src.Workspace)
 	}
 	return b.container.WithEnvVariable("GOWORK", work).WithWorkdir(path.Join(root, src.Module))
+}
+
+// Builder is the container that compiles, with the source in its working
+// folder, for a look around.
+func (e *Engine) Builder(ctx context.Context, src engine.Source) (*sdk.Container, error) {
+	b, err := e.newBuilder(ctx, src)
+	if err != nil {
+		return nil, fmt.Errorf("builder: %w", err)
+	}
+	return e.withSource(b, src), nil
 }

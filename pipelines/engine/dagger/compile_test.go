@@ -212,7 +212,7 @@ func TestModulesOnTheirOwn(t *testing.T) {
 	if err := compile(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = e.toolchain(e.image()).WithEnvVariable("FRESH", fresh()).
+	_, err = anyToolchain(t, e).WithEnvVariable("FRESH", fresh()).
 		WithExec([]string{"sh", "-c", "chmod u+w $1 && echo '// changed' >>$1", "sh", moduleCache + "/golang.org/x/mod@" + version + "/semver/semver.go"}).Sync(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -381,9 +381,9 @@ func TestReleaseFor(t *testing.T) {
 }
 
 func TestHiding(t *testing.T) {
-	hidden := hiding([]string{"GOPROXY=https://me:pass1@a.example,me:pass/2@b.example:1|https://token-3@c.example,direct", "GOPRIVATE=x"})
-	got := hidden.Replace(`https://me:pass1@a.example me:pass/2@b.example:1 https://token-3@c.example parse "pass1": x`)
-	if want := `https://***@a.example ***@b.example:1 https://***@c.example parse "***": x`; got != want {
+	hidden := hiding([]string{"GOPROXY=https://me:password@a.example,me:pass/2@b.example:1|https://a-long-token@c.example,https://@d.example,https://e:x@e.example,direct", "GOPRIVATE=x"})
+	got := hidden.Replace(`https://me:password@a.example me:pass/2@b.example:1 https://a-long-token@c.example https://e:x@e.example parse "password" a-long-token: some examples`)
+	if want := `https://***@a.example ***@b.example:1 https://***@c.example https://***@e.example parse "***" ***: some examples`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

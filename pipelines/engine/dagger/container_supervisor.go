@@ -38,7 +38,11 @@ func (e *Engine) supervisor(ctx context.Context, p v1.Platform) (*sdk.File, erro
 	if err != nil {
 		return nil, err
 	}
-	c := e.toolchain(e.image()).WithWorkdir(supervisorDir)
+	image, err := e.image()
+	if err != nil {
+		return nil, err
+	}
+	c := e.toolchain(image).WithWorkdir(supervisorDir)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		// By content, so that the engine's cache knows it wherever it comes from.
 		c = c.WithNewFile(path.Join(supervisorDir, name), files[name])

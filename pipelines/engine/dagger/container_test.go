@@ -1,14 +1,10 @@
 package dagger
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,11 +19,12 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	sdk "dagger.io/dagger"
 
+	"github.com/slipway-dev/slipway/internal/pipelinetest"
 	"github.com/slipway-dev/slipway/pipelines/engine"
+	"github.com/slipway-dev/slipway/pipelines/engine/internal/testimage"
 	"github.com/slipway-dev/slipway/pipelines/engine/internal/testprogram"
 	"github.com/slipway-dev/slipway/pipelines/engine/process"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
@@ -43,7 +40,7 @@ var connected = sync.OnceValues(func() (*sdk.Client, error) {
 // skips a test where it names none.
 func engineClient(t testing.TB) *sdk.Client {
 	t.Helper()
-	needsEngine(t)
+	pipelinetest.NeedsDagger(t)
 	client, err := connected()
 	if err != nil {
 		t.Fatal(err)
@@ -51,54 +48,10 @@ func engineClient(t testing.TB) *sdk.Client {
 	return client
 }
 
-// entry is one entry of a layer.
-type entry struct {
-	tar.Header
-	content string
-}
-
-func file(name, content string, mode int64) entry {
-	return entry{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode}, content}
-}
-
-func dir(name string, mode int64) entry {
-	return entry{tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: mode}, ""}
-}
-
-func symlink(name, target string) entry {
-	return entry{tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777}, ""}
-}
-
-func (e entry) owned(uid, gid int) entry {
-	e.Uid, e.Gid = uid, gid
-	return e
-}
-
 // testImage assembles an image.
-func testImage(t testing.TB, p v1.Platform, config v1.Config, entries ...entry) v1.Image {
+func testImage(t testing.TB, p v1.Platform, config v1.Config, entries ...testimage.Entry) v1.Image {
 	t.Helper()
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for _, e := range entries {
-		e.Size = int64(len(e.content))
-		e.ModTime = time.Unix(1_000_000_000, 0)
-		if err := w.WriteHeader(&e.Header); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, e.content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(b.Bytes())), nil
-	}, tarball.WithCompressionLevel(gzip.NoCompression))
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err := mutate.AppendLayers(empty.Image, layer)
+	img, err := mutate.AppendLayers(empty.Image, testimage.Layer(t, entries...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +68,7 @@ func testImage(t testing.TB, p v1.Platform, config v1.Config, entries ...entry) 
 }
 
 // testProgram is the program of the tests, compiled for an architecture.
-func testProgram(t testing.TB, arch string) entry {
+func testProgram(t testing.TB, arch string) testimage.Entry {
 	t.Helper()
 	content, err := testprogram.Compile(arch)
 	if errors.Is(err, exec.ErrNotFound) {
@@ -124,7 +77,7 @@ func testProgram(t testing.TB, arch string) entry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return file("app", content, 0o755)
+	return testimage.File("app", content, 0o755)
 }
 
 // enginePlatform is the engine's own.
@@ -199,13 +152,13 @@ func leaks() string {
 }
 
 // native is a container with the program at /app and further entries.
-func native(t testing.TB, config v1.Config, entries ...entry) engine.Container {
+func native(t testing.TB, config v1.Config, entries ...testimage.Entry) engine.Container {
 	t.Helper()
 	p := enginePlatform(t)
 	if config.Entrypoint == nil {
 		config.Entrypoint = []string{"/app"}
 	}
-	c, err := loadImage(t, testImage(t, p, config, append([]entry{testProgram(t, p.Architecture)}, entries...)...))
+	c, err := loadImage(t, testImage(t, p, config, append([]testimage.Entry{testProgram(t, p.Architecture)}, entries...)...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +248,7 @@ func TestSegmentationFault(t *testing.T) {
 		"\x01\x00\x00\x00\x05\x00\x00\x00" + strings.Repeat("\x00", 8) + "\x00\x00\x40\x00\x00\x00\x00\x00\x00\x00\x40\x00\x00\x00\x00\x00" +
 		"\x82\x00\x00\x00\x00\x00\x00\x00\x82\x00\x00\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00" +
 		"\x48\x31\xc0\x48\x8b\x00\xeb\xfe\x00\x00" // xor rax, rax; mov rax, [rax]; jmp .
-	c, err := loadImage(t, testImage(t, p, v1.Config{Entrypoint: []string{"/x"}, User: "5:5"}, file("x", elf, 0o755)))
+	c, err := loadImage(t, testImage(t, p, v1.Config{Entrypoint: []string{"/x"}, User: "5:5"}, testimage.File("x", elf, 0o755)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,10 +326,10 @@ func TestLargeStdin(t *testing.T) {
 
 func TestUser(t *testing.T) {
 	p := enginePlatform(t)
-	files := []entry{
+	files := []testimage.Entry{
 		testProgram(t, p.Architecture),
-		file("etc/passwd", "root:x:0:0::/root:\napp:x:1000:1001:App:/home/app:\nbroken line\nodd:x:many:0::/:\n", 0o644),
-		file("etc/group", "root:x:0:\ngrp:x:1001:\nlogs:x:2000:root,app\n", 0o644),
+		testimage.File("etc/passwd", "root:x:0:0::/root:\napp:x:1000:1001:App:/home/app:\nbroken line\nodd:x:many:0::/:\n", 0o644),
+		testimage.File("etc/group", "root:x:0:\ngrp:x:1001:\nlogs:x:2000:root,app\n", 0o644),
 	}
 	type user struct {
 		uid, gid int
@@ -415,7 +368,7 @@ func TestUser(t *testing.T) {
 
 func TestTmpAndVolumes(t *testing.T) {
 	c := native(t, v1.Config{User: "1234:1234", Volumes: map[string]struct{}{"/data": {}, "/new": {}}},
-		dir("tmp", 0o1777), dir("data", 0o750).owned(1234, 0), file("data/seed", "seed", 0o640).owned(1234, 0))
+		testimage.Dir("tmp", 0o1777), testimage.Dir("data", 0o750).Owned(1234, 0), testimage.File("data/seed", "seed", 0o640).Owned(1234, 0))
 	succeed(t, c, "write", "/tmp/new")
 	succeed(t, c, "write", "/data/new")
 	fail(t, c, "no such file", "read", "/data/new") // each run has files of its own
@@ -430,7 +383,7 @@ func TestProgramsThatCannotStart(t *testing.T) {
 	p := enginePlatform(t)
 	for name, c := range map[string]struct {
 		config  v1.Config
-		entries []entry
+		entries []testimage.Entry
 		want    string
 	}{
 		"missing":           {v1.Config{Entrypoint: []string{"/missing"}}, nil, "cannot start /missing: the image has no such file"},
@@ -438,15 +391,15 @@ func TestProgramsThatCannotStart(t *testing.T) {
 		"empty":             {v1.Config{Entrypoint: []string{""}}, nil, "first word is empty"},
 		"shell form":        {v1.Config{Entrypoint: []string{"/bin/sh", "-c", "/app"}}, nil, "the image has no shell; use the exec form"},
 		"shell by name":     {v1.Config{Cmd: []string{"sh", "-c", "/app"}}, nil, "the image has no shell; use the exec form"},
-		"no execute bit":    {v1.Config{Entrypoint: []string{"/x"}}, []entry{file("x", "", 0o644)}, "its mode needs an execute bit"},
-		"not for its user":  {v1.Config{Entrypoint: []string{"/x"}, User: "5:5"}, []entry{file("x", "", 0o700)}, "user 5:5 may not execute it"},
-		"a directory":       {v1.Config{Entrypoint: []string{"/x"}}, []entry{dir("x", 0o755)}, "it is a directory"},
-		"text":              {v1.Config{Entrypoint: []string{"/x"}}, []entry{file("x", "hello", 0o755)}, "neither ELF nor a script"},
-		"script":            {v1.Config{Entrypoint: []string{"/x"}}, []entry{file("x", "#! /usr/bin/python3 -E\n", 0o755)}, "it is a script for /usr/bin/python3, which is not in the image"},
+		"no execute bit":    {v1.Config{Entrypoint: []string{"/x"}}, []testimage.Entry{testimage.File("x", "", 0o644)}, "its mode needs an execute bit"},
+		"not for its user":  {v1.Config{Entrypoint: []string{"/x"}, User: "5:5"}, []testimage.Entry{testimage.File("x", "", 0o700)}, "user 5:5 may not execute it"},
+		"a directory":       {v1.Config{Entrypoint: []string{"/x"}}, []testimage.Entry{testimage.Dir("x", 0o755)}, "it is a directory"},
+		"text":              {v1.Config{Entrypoint: []string{"/x"}}, []testimage.Entry{testimage.File("x", "hello", 0o755)}, "neither ELF nor a script"},
+		"script":            {v1.Config{Entrypoint: []string{"/x"}}, []testimage.Entry{testimage.File("x", "#! /usr/bin/python3 -E\n", 0o755)}, "it is a script for /usr/bin/python3, which is not in the image"},
 		"the supervisor":    {v1.Config{Entrypoint: []string{"/proc/self/exe"}}, nil, "leads out of the image"},
-		"... by a link":     {v1.Config{Entrypoint: []string{"/x"}}, []entry{symlink("x", supervisorPath)}, "leads out of the image"},
-		"closed directory":  {v1.Config{Entrypoint: []string{"/app"}, User: "5:5", WorkingDir: "/x"}, []entry{dir("x", 0o700)}, "user 5:5 cannot enter the working directory /x"},
-		"workdir is a file": {v1.Config{Entrypoint: []string{"/app"}, WorkingDir: "/x"}, []entry{file("x", "", 0o755)}, "cannot enter the working directory /x"},
+		"... by a link":     {v1.Config{Entrypoint: []string{"/x"}}, []testimage.Entry{testimage.Symlink("x", supervisorPath)}, "leads out of the image"},
+		"closed directory":  {v1.Config{Entrypoint: []string{"/app"}, User: "5:5", WorkingDir: "/x"}, []testimage.Entry{testimage.Dir("x", 0o700)}, "user 5:5 cannot enter the working directory /x"},
+		"workdir is a file": {v1.Config{Entrypoint: []string{"/app"}, WorkingDir: "/x"}, []testimage.Entry{testimage.File("x", "", 0o755)}, "cannot enter the working directory /x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			container, err := loadImage(t, testImage(t, p, c.config, c.entries...))
@@ -486,7 +439,7 @@ func TestProgramsByName(t *testing.T) {
 	for _, name := range []string{"app", "./app", "../bin/app", "/link"} {
 		c, err := loadImage(t, testImage(t, p, v1.Config{
 			Entrypoint: []string{name}, Env: []string{"PATH=/none:/opt/bin"}, WorkingDir: "/opt/bin", User: "5:5",
-		}, app, symlink("link", "/opt/bin/app")))
+		}, app, testimage.Symlink("link", "/opt/bin/app")))
 		if err != nil {
 			t.Fatal(err)
 		}

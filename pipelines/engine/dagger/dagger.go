@@ -43,8 +43,8 @@ type Options struct {
 	Gitignore bool
 	// Settings are variables of the go command that say where modules come from,
 	// NAME=value: GOPROXY, GOPRIVATE, GONOSUMDB and the like. Others are left out, and
-	// of GOFLAGS it is said: what a build gives is the plan's. GOAUTH, and a value that may hold a password
-	// (GOPROXY's URLs), are passed as secrets.
+	// of GOFLAGS it is said: what a build gives is the plan's. GOAUTH, and a value
+	// that may hold a password (GOPROXY's URLs), are passed as secrets.
 	Settings []string
 	// Netrc holds the credentials for module proxies and for git over HTTPS.
 	Netrc *sdk.Secret

@@ -65,7 +65,7 @@ func supervised(t *testing.T, task wire.Task) *execution {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for name, content := range map[string]string{"supervise": supervise, "app": testProgram(t, runtime.GOARCH).content} {
+	for name, content := range map[string]string{"supervise": supervise, "app": testProgram(t, runtime.GOARCH).Content} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o755); err != nil {
 			t.Fatal(err)
 		}

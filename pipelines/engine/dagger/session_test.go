@@ -13,6 +13,8 @@ import (
 	"time"
 
 	sdk "dagger.io/dagger"
+
+	"github.com/slipway-dev/slipway/internal/pipelinetest"
 )
 
 // lockedBuffer takes what an engine says from several goroutines.
@@ -33,19 +35,11 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// needsEngine skips a test where no Dagger engine is to be had.
-func needsEngine(t testing.TB) {
-	t.Helper()
-	if os.Getenv("DAGGER_SESSION_PORT") == "" && os.Getenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST") == "" {
-		t.Skip("no Dagger engine: run the tests below dagger run, or name one in _EXPERIMENTAL_DAGGER_RUNNER_HOST")
-	}
-}
-
 // session opens a session of the test's own, or joins the one around it. Where
 // the session is the test's own, said has all that the engine says.
 func session(t testing.TB) (client *sdk.Client, said *lockedBuffer) {
 	t.Helper()
-	needsEngine(t)
+	pipelinetest.NeedsDagger(t)
 	said = &lockedBuffer{}
 	// The test's context ends before its cleanups run.
 	client, err := sdk.Connect(context.WithoutCancel(t.Context()), sdk.WithLogOutput(said), sdk.WithVerbosity(3))
@@ -70,6 +64,17 @@ func options(t testing.TB) Options {
 		}
 	}
 	return o
+}
+
+// anyToolchain is the container that compiles what wants no release in
+// particular.
+func anyToolchain(t testing.TB, e *Engine) *sdk.Container {
+	t.Helper()
+	image, err := e.image()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.toolchain(image)
 }
 
 // fresh is text that no engine has seen yet.

@@ -17,6 +17,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
 
+	"github.com/slipway-dev/slipway/pipelines/engine/internal/testimage"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
 
@@ -96,7 +97,7 @@ func TestMachineWithCoveredProc(t *testing.T) {
 		t.Fatal(err)
 	}
 	var notes []string
-	img := image(t, v1.Config{Entrypoint: []string{"/app"}, User: "65534:65534"}, runtime.GOARCH, layer(t, program(t, runtime.GOARCH)))
+	img := image(t, v1.Config{Entrypoint: []string{"/app"}, User: "65534:65534"}, runtime.GOARCH, testimage.Layer(t, program(t, runtime.GOARCH)))
 	c, err := New(t.Context(), img, Options{TempDir: t.TempDir(), Note: func(text string) { notes = append(notes, text) }})
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@
 package sandbox
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
@@ -23,64 +22,11 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
+	"github.com/slipway-dev/slipway/pipelines/engine/internal/testimage"
 	"github.com/slipway-dev/slipway/pipelines/engine/internal/testprogram"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
-
-// entry is one entry of a layer.
-type entry struct {
-	tar.Header
-	content string
-}
-
-func file(name, content string, mode int64) entry {
-	return entry{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode}, content}
-}
-
-func dir(name string, mode int64) entry {
-	return entry{tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: mode}, ""}
-}
-
-func symlink(name, target string) entry {
-	return entry{tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777}, ""}
-}
-
-func hardlink(name, target string) entry {
-	return entry{tar.Header{Typeflag: tar.TypeLink, Name: name, Linkname: target}, ""}
-}
-
-func (e entry) owned(uid, gid int) entry {
-	e.Uid, e.Gid = uid, gid
-	return e
-}
-
-func layer(t testing.TB, entries ...entry) v1.Layer {
-	t.Helper()
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for _, e := range entries {
-		e.Size = int64(len(e.content))
-		e.ModTime = time.Unix(1_000_000_000, 0)
-		if err := w.WriteHeader(&e.Header); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, e.content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(b.Bytes())), nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
 
 // image assembles an image for this machine, or for the architecture that the
 // config is given for.
@@ -103,7 +49,7 @@ func image(t testing.TB, config v1.Config, arch string, layers ...v1.Layer) v1.I
 }
 
 // program is the program of the tests, compiled for an architecture.
-func program(t *testing.T, arch string) entry {
+func program(t *testing.T, arch string) testimage.Entry {
 	t.Helper()
 	content, err := testprogram.Compile(arch)
 	if errors.Is(err, exec.ErrNotFound) {
@@ -112,7 +58,7 @@ func program(t *testing.T, arch string) entry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return file("app", content, 0o755)
+	return testimage.File("app", content, 0o755)
 }
 
 // probed is what Probe says of this machine.
@@ -162,12 +108,12 @@ func contain(t *testing.T, img v1.Image) *Container {
 }
 
 // native is a container with the program at /app and further entries.
-func native(t *testing.T, config v1.Config, entries ...entry) *Container {
+func native(t *testing.T, config v1.Config, entries ...testimage.Entry) *Container {
 	t.Helper()
 	if config.Entrypoint == nil {
 		config.Entrypoint = []string{"/app"}
 	}
-	return contain(t, image(t, config, runtime.GOARCH, layer(t, append([]entry{program(t, runtime.GOARCH)}, entries...)...)))
+	return contain(t, image(t, config, runtime.GOARCH, testimage.Layer(t, append([]testimage.Entry{program(t, runtime.GOARCH)}, entries...)...)))
 }
 
 // run runs a container and fails the test on an error of the sandbox.
@@ -200,7 +146,7 @@ func fail(t *testing.T, c *Container, text string, args ...string) {
 }
 
 func TestFilesAreReadOnly(t *testing.T) {
-	c := native(t, v1.Config{User: "65534:65534"}, file("etc/config", "a", 0o666), dir("open", 0o777))
+	c := native(t, v1.Config{User: "65534:65534"}, testimage.File("etc/config", "a", 0o666), testimage.Dir("open", 0o777))
 	fail(t, c, "read-only file system", "write", "/open/new")
 	fail(t, c, "read-only file system", "write", "/etc/config")
 	fail(t, c, "no such file or directory", "write", "/tmp/new")
@@ -225,8 +171,8 @@ func TestRootFindsReadOnlyProc(t *testing.T) {
 func TestTmpAndVolumesAreWritable(t *testing.T) {
 	config := v1.Config{User: "1234", Volumes: map[string]struct{}{"/data": {}, "/root-only": {}, "/new": {}, "/link/below": {}}}
 	c := native(t, config,
-		dir("tmp", 0o1777), dir("data", 0o750).owned(1234, 0), file("data/seed", "seed", 0o640).owned(1234, 0),
-		symlink("data/also", "seed"), dir("root-only", 0o755), dir("elsewhere", 0o755), symlink("link", "/elsewhere"),
+		testimage.Dir("tmp", 0o1777), testimage.Dir("data", 0o750).Owned(1234, 0), testimage.File("data/seed", "seed", 0o640).Owned(1234, 0),
+		testimage.Symlink("data/also", "seed"), testimage.Dir("root-only", 0o755), testimage.Dir("elsewhere", 0o755), testimage.Symlink("link", "/elsewhere"),
 	)
 	if got := succeed(t, c, "write+read", "/tmp/new"); got != "written" {
 		t.Errorf("got %q", got)
@@ -249,7 +195,7 @@ func TestTmpAndVolumesAreWritable(t *testing.T) {
 func TestImageMayNotCoverTheRuntimesPlaces(t *testing.T) {
 	able(t)
 	for _, volume := range []string{"/", "/proc/x", "/dev", "/link"} {
-		img := image(t, v1.Config{Volumes: map[string]struct{}{volume: {}}}, runtime.GOARCH, layer(t, symlink("link", "/dev/x")))
+		img := image(t, v1.Config{Volumes: map[string]struct{}{volume: {}}}, runtime.GOARCH, testimage.Layer(t, testimage.Symlink("link", "/dev/x")))
 		c, err := New(t.Context(), img, Options{TempDir: t.TempDir()})
 		if err == nil {
 			t.Errorf("volume %s was taken", volume)
@@ -532,7 +478,7 @@ func TestAtTheSameTime(t *testing.T) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	for range 2 {
-		c := native(t, v1.Config{User: "65534:65534"}, dir("tmp", 0o1777))
+		c := native(t, v1.Config{User: "65534:65534"}, testimage.Dir("tmp", 0o1777))
 		var runs sync.WaitGroup
 		defer runs.Wait() // before the container is closed
 		for i := range 4 {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/slipway-dev/slipway/pipelines/engine/internal/testimage"
 	"github.com/slipway-dev/slipway/pipelines/engine/internal/testprogram"
 	"github.com/slipway-dev/slipway/pipelines/engine/process"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
@@ -88,7 +89,7 @@ func TestRootHasDefaultCapabilities(t *testing.T) {
 }
 
 func TestMounts(t *testing.T) {
-	c := native(t, v1.Config{User: "1:1", Volumes: map[string]struct{}{"/data": {}}}, dir("tmp", 0o1777))
+	c := native(t, v1.Config{User: "1:1", Volumes: map[string]struct{}{"/data": {}}}, testimage.Dir("tmp", 0o1777))
 	got := map[string]string{}
 	for line := range strings.Lines(succeed(t, c, "read", "/proc/self/mountinfo")) {
 		fields := strings.Fields(line) // proc_pid_mountinfo(5): 5 is the place, 6 are its options
@@ -124,9 +125,9 @@ func TestStdinIsEmptyByDefault(t *testing.T) {
 }
 
 func TestUser(t *testing.T) {
-	files := []entry{
-		file("etc/passwd", "root:x:0:0::/root:\napp:x:1000:1001:App:/home/app:\nbroken line\nodd:x:many:0::/:\n", 0o644),
-		file("etc/group", "root:x:0:\napp:x:1001:\nlogs:x:2000:root,app\nother:x:2001:root\n", 0o644),
+	files := []testimage.Entry{
+		testimage.File("etc/passwd", "root:x:0:0::/root:\napp:x:1000:1001:App:/home/app:\nbroken line\nodd:x:many:0::/:\n", 0o644),
+		testimage.File("etc/group", "root:x:0:\napp:x:1001:\nlogs:x:2000:root,app\nother:x:2001:root\n", 0o644),
 	}
 	for spec, want := range map[string]user{
 		"":          {uid: 0, gid: 0, groups: []int{2000, 2001}, home: "/root"},
@@ -155,7 +156,7 @@ func TestUser(t *testing.T) {
 		})
 	}
 	for _, spec := range []string{"nobody", "app:nobody", "-1", "4294967295", "odd"} {
-		img := image(t, v1.Config{User: spec}, runtime.GOARCH, layer(t, files...))
+		img := image(t, v1.Config{User: spec}, runtime.GOARCH, testimage.Layer(t, files...))
 		if c, err := New(t.Context(), img, Options{TempDir: t.TempDir()}); err == nil {
 			t.Errorf("user %q was taken", spec)
 			_ = c.Close()
@@ -168,15 +169,15 @@ func TestUser(t *testing.T) {
 func TestPermissions(t *testing.T) {
 	config := v1.Config{User: "1000:1001"}
 	c := native(t, config,
-		file("mine", "read", 0o400).owned(1000, 0),
-		file("mine-closed", "", 0o077).owned(1000, 0),
-		file("group", "read", 0o040).owned(0, 1001),
-		file("group-closed", "", 0o404).owned(0, 1001),
-		file("others", "read", 0o004),
-		file("others-closed", "", 0o440),
-		dir("closed", 0o700), file("closed/file", "", 0o644),
-		dir("nothing", 0), file("nothing/file", "", 0o644),
-		dir("through", 0o711), file("through/file", "read", 0o644),
+		testimage.File("mine", "read", 0o400).Owned(1000, 0),
+		testimage.File("mine-closed", "", 0o077).Owned(1000, 0),
+		testimage.File("group", "read", 0o040).Owned(0, 1001),
+		testimage.File("group-closed", "", 0o404).Owned(0, 1001),
+		testimage.File("others", "read", 0o004),
+		testimage.File("others-closed", "", 0o440),
+		testimage.Dir("closed", 0o700), testimage.File("closed/file", "", 0o644),
+		testimage.Dir("nothing", 0), testimage.File("nothing/file", "", 0o644),
+		testimage.Dir("through", 0o711), testimage.File("through/file", "read", 0o644),
 	)
 	for _, name := range []string{"/mine", "/group", "/others", "/through/file"} {
 		if got := succeed(t, c, "read", name); got != "read" {
@@ -189,14 +190,14 @@ func TestPermissions(t *testing.T) {
 	fail(t, c, "permission denied", "list", "/through")
 
 	// Root may do everything, in a container too.
-	root := native(t, v1.Config{}, dir("nothing", 0), file("nothing/file", "read", 0).owned(5, 5))
+	root := native(t, v1.Config{}, testimage.Dir("nothing", 0), testimage.File("nothing/file", "read", 0).Owned(5, 5))
 	if got := succeed(t, root, "read", "/nothing/file"); got != "read" {
 		t.Errorf("got %q", got)
 	}
 }
 
 func TestWorkdirThatIsClosed(t *testing.T) {
-	c := native(t, v1.Config{User: "1000", WorkingDir: "/closed"}, dir("closed", 0o700))
+	c := native(t, v1.Config{User: "1000", WorkingDir: "/closed"}, testimage.Dir("closed", 0o700))
 	_, err := c.Run(t.Context(), smoke.Process{Args: []string{"exit", "0"}})
 	if e, ok := errors.AsType[*process.StartError](err); !ok || !errors.Is(err, os.ErrPermission) {
 		t.Errorf("got %v", err)

@@ -17,6 +17,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
 
+	"github.com/slipway-dev/slipway/pipelines/engine/internal/testimage"
 	"github.com/slipway-dev/slipway/pipelines/engine/process"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
@@ -38,7 +39,7 @@ func refuses(t *testing.T, c *Container, want string) {
 func TestProgramsThatCannotStart(t *testing.T) {
 	for name, c := range map[string]struct {
 		config  v1.Config
-		entries []entry
+		entries []testimage.Entry
 		want    string
 	}{
 		"missing":            {v1.Config{Entrypoint: []string{"/missing"}}, nil, "cannot start /missing: the image has no such file"},
@@ -46,17 +47,17 @@ func TestProgramsThatCannotStart(t *testing.T) {
 		"empty":              {v1.Config{Entrypoint: []string{""}}, nil, "first word is empty"},
 		"shell form":         {v1.Config{Entrypoint: []string{"/bin/sh", "-c", "/app"}}, nil, "the image has no shell; use the exec form"},
 		"shell by name":      {v1.Config{Cmd: []string{"sh", "-c", "/app"}}, nil, "the image has no shell; use the exec form"},
-		"no execute bit":     {v1.Config{Entrypoint: []string{"/x"}}, []entry{file("x", "", 0o644)}, "its mode needs an execute bit"},
-		"not for its user":   {v1.Config{Entrypoint: []string{"/x"}, User: "5:5"}, []entry{file("x", "", 0o700)}, "user 5:5 may not execute it"},
-		"a directory":        {v1.Config{Entrypoint: []string{"/x"}}, []entry{dir("x", 0o755)}, "it is a directory"},
-		"text":               {v1.Config{Entrypoint: []string{"/x"}}, []entry{file("x", "hello", 0o755)}, "neither ELF nor a script"},
-		"script":             {v1.Config{Entrypoint: []string{"/x"}}, []entry{file("x", "#! /usr/bin/python3 -E\n", 0o755)}, "it is a script for /usr/bin/python3, which is not in the image"},
+		"no execute bit":     {v1.Config{Entrypoint: []string{"/x"}}, []testimage.Entry{testimage.File("x", "", 0o644)}, "its mode needs an execute bit"},
+		"not for its user":   {v1.Config{Entrypoint: []string{"/x"}, User: "5:5"}, []testimage.Entry{testimage.File("x", "", 0o700)}, "user 5:5 may not execute it"},
+		"a directory":        {v1.Config{Entrypoint: []string{"/x"}}, []testimage.Entry{testimage.Dir("x", 0o755)}, "it is a directory"},
+		"text":               {v1.Config{Entrypoint: []string{"/x"}}, []testimage.Entry{testimage.File("x", "hello", 0o755)}, "neither ELF nor a script"},
+		"script":             {v1.Config{Entrypoint: []string{"/x"}}, []testimage.Entry{testimage.File("x", "#! /usr/bin/python3 -E\n", 0o755)}, "it is a script for /usr/bin/python3, which is not in the image"},
 		"our own executable": {v1.Config{Entrypoint: []string{"/proc/self/exe"}}, nil, "leads out of the image"},
-		"... by a link":      {v1.Config{Entrypoint: []string{"/x"}}, []entry{symlink("x", "/proc/self/exe")}, "leads out of the image"},
-		"... by a script":    {v1.Config{Entrypoint: []string{"/x"}}, []entry{file("x", "#!/proc/self/exe\n", 0o755)}, "/proc/self/exe leads out of the image"},
+		"... by a link":      {v1.Config{Entrypoint: []string{"/x"}}, []testimage.Entry{testimage.Symlink("x", "/proc/self/exe")}, "leads out of the image"},
+		"... by a script":    {v1.Config{Entrypoint: []string{"/x"}}, []testimage.Entry{testimage.File("x", "#!/proc/self/exe\n", 0o755)}, "/proc/self/exe leads out of the image"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			refuses(t, contain(t, image(t, c.config, runtime.GOARCH, layer(t, c.entries...))), c.want)
+			refuses(t, contain(t, image(t, c.config, runtime.GOARCH, testimage.Layer(t, c.entries...))), c.want)
 		})
 	}
 }
@@ -67,7 +68,7 @@ func TestProgramsByName(t *testing.T) {
 	for _, name := range []string{"app", "./app", "../bin/app", "/link"} {
 		c := contain(t, image(t, v1.Config{
 			Entrypoint: []string{name}, Env: []string{"PATH=/none:/opt/bin"}, WorkingDir: "/opt/bin", User: "5:5",
-		}, runtime.GOARCH, layer(t, app, symlink("link", "/opt/bin/app"))))
+		}, runtime.GOARCH, testimage.Layer(t, app, testimage.Symlink("link", "/opt/bin/app"))))
 		if got := succeed(t, c, "print", "found"); got != "found" {
 			t.Errorf("%s: got %q", name, got)
 		}
@@ -102,7 +103,7 @@ func TestDynamicPrograms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := contain(t, image(t, v1.Config{Entrypoint: []string{"/x"}}, runtime.GOARCH, layer(t, file("x", string(content), 0o755))))
+	c := contain(t, image(t, v1.Config{Entrypoint: []string{"/x"}}, runtime.GOARCH, testimage.Layer(t, testimage.File("x", string(content), 0o755))))
 	refuses(t, c, "the C library is missing; build with CGO_ENABLED=0")
 }
 
@@ -131,7 +132,7 @@ func emulator(arch string) string {
 func TestForeignPrograms(t *testing.T) {
 	arch := foreign()
 	app := program(t, arch)
-	c := contain(t, image(t, v1.Config{Entrypoint: []string{"/app"}, User: "65534:65534"}, arch, layer(t, app)))
+	c := contain(t, image(t, v1.Config{Entrypoint: []string{"/app"}, User: "65534:65534"}, arch, testimage.Layer(t, app)))
 	want := "no emulator is registered for linux/" + arch
 	if kernel := emulator(arch); kernel != "" {
 		t.Log(kernel)
@@ -152,7 +153,7 @@ func TestForeignPrograms(t *testing.T) {
 		return
 	}
 	// The image that lies about its architecture is at fault itself.
-	refuses(t, contain(t, image(t, v1.Config{Entrypoint: []string{"/app"}}, runtime.GOARCH, layer(t, app))),
+	refuses(t, contain(t, image(t, v1.Config{Entrypoint: []string{"/app"}}, runtime.GOARCH, testimage.Layer(t, app))),
 		"and the image says that it is for linux/"+runtime.GOARCH)
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"golang.org/x/sys/unix"
 
+	"github.com/slipway-dev/slipway/pipelines/engine/internal/testimage"
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
 
@@ -60,51 +61,51 @@ func unpacked(t *testing.T, layers ...v1.Layer) (*tree, map[string]string) {
 
 func TestLayers(t *testing.T) {
 	for name, c := range map[string]struct {
-		layers [][]entry
+		layers [][]testimage.Entry
 		want   map[string]string
 	}{
 		"a later layer replaces files": {
-			[][]entry{{file("a", "1", 0o644), file("b", "1", 0o644)}, {file("a", "2", 0o644)}},
+			[][]testimage.Entry{{testimage.File("a", "1", 0o644), testimage.File("b", "1", 0o644)}, {testimage.File("a", "2", 0o644)}},
 			map[string]string{"a": "2", "b": "1"},
 		},
 		"directories are merged": {
-			[][]entry{{dir("d", 0o755), file("d/a", "1", 0o644)}, {dir("d", 0o700), file("d/b", "2", 0o644)}},
+			[][]testimage.Entry{{testimage.Dir("d", 0o755), testimage.File("d/a", "1", 0o644)}, {testimage.Dir("d", 0o700), testimage.File("d/b", "2", 0o644)}},
 			map[string]string{"d/": "", "d/a": "1", "d/b": "2"},
 		},
 		"a file replaces a directory, and the other way round": {
-			[][]entry{{file("d/a", "1", 0o644), file("f", "1", 0o644)}, {file("d", "2", 0o644), dir("f", 0o755), file("f/a", "2", 0o644)}},
+			[][]testimage.Entry{{testimage.File("d/a", "1", 0o644), testimage.File("f", "1", 0o644)}, {testimage.File("d", "2", 0o644), testimage.Dir("f", 0o755), testimage.File("f/a", "2", 0o644)}},
 			map[string]string{"d": "2", "f/": "", "f/a": "2"},
 		},
 		"a whiteout removes a file, a folder, a link, and nothing": {
-			[][]entry{
-				{file("d/a", "1", 0o644), file("d/b", "1", 0o644), file("e/f/g", "1", 0o644), symlink("l", "d")},
-				{file("d/.wh.a", "", 0), file(".wh.e", "", 0), file(".wh.l", "", 0), file("x/.wh.y", "", 0)},
+			[][]testimage.Entry{
+				{testimage.File("d/a", "1", 0o644), testimage.File("d/b", "1", 0o644), testimage.File("e/f/g", "1", 0o644), testimage.Symlink("l", "d")},
+				{testimage.File("d/.wh.a", "", 0), testimage.File(".wh.e", "", 0), testimage.File(".wh.l", "", 0), testimage.File("x/.wh.y", "", 0)},
 			},
 			map[string]string{"d/": "", "d/b": "1"},
 		},
 		"a whiteout leaves what its own layer has, in either order": {
-			[][]entry{
-				{file("a", "1", 0o644), file("b", "1", 0o644), file("d/x", "1", 0o644)},
-				{file("a", "2", 0o644), file(".wh.a", "", 0), file(".wh.b", "", 0), file("b", "2", 0o644), file("d/y", "2", 0o644), file(".wh.d", "", 0)},
+			[][]testimage.Entry{
+				{testimage.File("a", "1", 0o644), testimage.File("b", "1", 0o644), testimage.File("d/x", "1", 0o644)},
+				{testimage.File("a", "2", 0o644), testimage.File(".wh.a", "", 0), testimage.File(".wh.b", "", 0), testimage.File("b", "2", 0o644), testimage.File("d/y", "2", 0o644), testimage.File(".wh.d", "", 0)},
 			},
 			map[string]string{"a": "2", "b": "2", "d/": "", "d/y": "2"},
 		},
 		"an opaque whiteout hides what the layers below have there": {
-			[][]entry{
-				{file("d/a", "1", 0o644), file("d/e/f", "1", 0o644), file("d/e/g", "1", 0o644), file("k", "1", 0o644)},
-				{file("d/e/f", "2", 0o644), file("d/.wh..wh..opq", "", 0), file("d/b", "2", 0o644), file(".wh..wh.aufs", "", 0)},
+			[][]testimage.Entry{
+				{testimage.File("d/a", "1", 0o644), testimage.File("d/e/f", "1", 0o644), testimage.File("d/e/g", "1", 0o644), testimage.File("k", "1", 0o644)},
+				{testimage.File("d/e/f", "2", 0o644), testimage.File("d/.wh..wh..opq", "", 0), testimage.File("d/b", "2", 0o644), testimage.File(".wh..wh.aufs", "", 0)},
 			},
 			map[string]string{"d/": "", "d/e/": "", "d/e/f": "2", "d/b": "2", "k": "1"},
 		},
 		"hard links share their content": {
-			[][]entry{{file("a", "1", 0o644), hardlink("d/b", "/a"), hardlink("a", "a")}, {file(".wh.a", "", 0)}},
+			[][]testimage.Entry{{testimage.File("a", "1", 0o644), testimage.Hardlink("d/b", "/a"), testimage.Hardlink("a", "a")}, {testimage.File(".wh.a", "", 0)}},
 			map[string]string{"d/": "", "d/b": "1"},
 		},
 		"links to folders are followed, within the root": {
-			[][]entry{
-				{dir("usr/lib", 0o755), symlink("lib", "usr/lib"), symlink("abs", "/usr/lib"), symlink("up", "../../../usr"), symlink("new", "made")},
-				{file("lib/a", "1", 0o644), file("abs/b", "1", 0o644), file("up/lib/c", "1", 0o644), file("new/d", "1", 0o644)},
-				{file("lib/.wh.b", "", 0)},
+			[][]testimage.Entry{
+				{testimage.Dir("usr/lib", 0o755), testimage.Symlink("lib", "usr/lib"), testimage.Symlink("abs", "/usr/lib"), testimage.Symlink("up", "../../../usr"), testimage.Symlink("new", "made")},
+				{testimage.File("lib/a", "1", 0o644), testimage.File("abs/b", "1", 0o644), testimage.File("up/lib/c", "1", 0o644), testimage.File("new/d", "1", 0o644)},
+				{testimage.File("lib/.wh.b", "", 0)},
 			},
 			map[string]string{
 				"usr/": "", "usr/lib/": "", "usr/lib/a": "1", "usr/lib/c": "1", "made/": "", "made/d": "1",
@@ -112,39 +113,39 @@ func TestLayers(t *testing.T) {
 			},
 		},
 		"a link to a folder is replaced by a folder": {
-			[][]entry{{dir("a", 0o755), symlink("b", "a")}, {dir("b", 0o755), file("b/x", "1", 0o644)}},
+			[][]testimage.Entry{{testimage.Dir("a", 0o755), testimage.Symlink("b", "a")}, {testimage.Dir("b", 0o755), testimage.File("b/x", "1", 0o644)}},
 			map[string]string{"a/": "", "b/": "", "b/x": "1"},
 		},
 		"what replaces a link leaves the link's target alone": {
-			[][]entry{
-				{file("a", "1", 0o644), file("b", "1", 0o644), symlink("f", "a"), symlink("h", "a"), symlink("s", "a"), symlink("no", "made")},
-				{file("f", "2", 0o644), hardlink("h", "b"), symlink("s", "b"), file("no", "2", 0o644)},
+			[][]testimage.Entry{
+				{testimage.File("a", "1", 0o644), testimage.File("b", "1", 0o644), testimage.Symlink("f", "a"), testimage.Symlink("h", "a"), testimage.Symlink("s", "a"), testimage.Symlink("no", "made")},
+				{testimage.File("f", "2", 0o644), testimage.Hardlink("h", "b"), testimage.Symlink("s", "b"), testimage.File("no", "2", 0o644)},
 			},
 			map[string]string{"a": "1", "b": "1", "f": "2", "h": "1", "s": "-> b", "no": "2"},
 		},
 		"a link to a folder leads elsewhere from one file to the next": {
-			[][]entry{
-				{dir("x", 0o755), dir("y", 0o755), symlink("l", "x"), file("l/a", "1", 0o644), symlink("l", "y"), file("l/b", "1", 0o644)},
-				{file("l/c", "2", 0o644), file(".wh.l", "", 0), file("l/d", "2", 0o644)},
+			[][]testimage.Entry{
+				{testimage.Dir("x", 0o755), testimage.Dir("y", 0o755), testimage.Symlink("l", "x"), testimage.File("l/a", "1", 0o644), testimage.Symlink("l", "y"), testimage.File("l/b", "1", 0o644)},
+				{testimage.File("l/c", "2", 0o644), testimage.File(".wh.l", "", 0), testimage.File("l/d", "2", 0o644)},
 			},
 			map[string]string{"x/": "", "x/a": "1", "y/": "", "y/b": "1", "y/c": "2", "l/": "", "l/d": "2"},
 		},
 		"a folder is another one from one file to the next": {
-			[][]entry{
-				{file("d/e/a", "1", 0o644), file("d", "1", 0o644), dir("d", 0o755), file("d/e/b", "1", 0o644), symlink("d/e", "."), file("d/e/c", "1", 0o644)},
-				{file("d/x", "2", 0o644), file("d/.wh.x", "", 0), file("d/x", "3", 0o644), file("d/y", "2", 0o644)},
+			[][]testimage.Entry{
+				{testimage.File("d/e/a", "1", 0o644), testimage.File("d", "1", 0o644), testimage.Dir("d", 0o755), testimage.File("d/e/b", "1", 0o644), testimage.Symlink("d/e", "."), testimage.File("d/e/c", "1", 0o644)},
+				{testimage.File("d/x", "2", 0o644), testimage.File("d/.wh.x", "", 0), testimage.File("d/x", "3", 0o644), testimage.File("d/y", "2", 0o644)},
 			},
 			map[string]string{"d/": "", "d/e": "-> .", "d/c": "1", "d/x": "3", "d/y": "2"},
 		},
 		"names may begin with a slash or a dot": {
-			[][]entry{{dir("./", 0o755), file("/a", "1", 0o644), file("./b", "1", 0o644), file("c/../d", "1", 0o644)}},
+			[][]testimage.Entry{{testimage.Dir("./", 0o755), testimage.File("/a", "1", 0o644), testimage.File("./b", "1", 0o644), testimage.File("c/../d", "1", 0o644)}},
 			map[string]string{"a": "1", "b": "1", "d": "1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var layers []v1.Layer
 			for _, entries := range c.layers {
-				layers = append(layers, layer(t, entries...))
+				layers = append(layers, testimage.Layer(t, entries...))
 			}
 			_, got := unpacked(t, layers...)
 			if diff := cmp.Diff(c.want, got); diff != "" {
@@ -159,26 +160,28 @@ func TestLayersThatAreRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	special := func(kind byte) entry { return entry{tar.Header{Typeflag: kind, Name: "special"}, ""} }
-	for name, entries := range map[string][]entry{
-		"../":                   {file("../escaped", "1", 0o644)},
-		"hidden ../":            {file("a/../../escaped", "1", 0o644)},
-		"absolute ../":          {file("/../escaped", "1", 0o644)},
-		"hard link with ../":    {hardlink("a", "../"+filepath.Base(outside)+"/secret")},
-		"hard link outside":     {hardlink("a", filepath.Join(outside, "secret"))},
-		"hard link by symlink":  {symlink("out", outside), hardlink("a", "out/secret")},
-		"hard link to a folder": {dir("d", 0o755), hardlink("a", "d")},
-		"whiteout of ..":        {file("d/.wh...", "", 0)},
-		"whiteout of nothing":   {file(".wh.", "", 0)},
-		"symlinks in a circle":  {symlink("a", "b"), symlink("b", "a"), file("a/x", "1", 0o644)},
+	special := func(kind byte) testimage.Entry {
+		return testimage.Entry{Header: tar.Header{Typeflag: kind, Name: "special"}}
+	}
+	for name, entries := range map[string][]testimage.Entry{
+		"../":                   {testimage.File("../escaped", "1", 0o644)},
+		"hidden ../":            {testimage.File("a/../../escaped", "1", 0o644)},
+		"absolute ../":          {testimage.File("/../escaped", "1", 0o644)},
+		"hard link with ../":    {testimage.Hardlink("a", "../"+filepath.Base(outside)+"/secret")},
+		"hard link outside":     {testimage.Hardlink("a", filepath.Join(outside, "secret"))},
+		"hard link by symlink":  {testimage.Symlink("out", outside), testimage.Hardlink("a", "out/secret")},
+		"hard link to a folder": {testimage.Dir("d", 0o755), testimage.Hardlink("a", "d")},
+		"whiteout of ..":        {testimage.File("d/.wh...", "", 0)},
+		"whiteout of nothing":   {testimage.File(".wh.", "", 0)},
+		"symlinks in a circle":  {testimage.Symlink("a", "b"), testimage.Symlink("b", "a"), testimage.File("a/x", "1", 0o644)},
 		"character device":      {special(tar.TypeChar)},
 		"block device":          {special(tar.TypeBlock)},
 		"named pipe":            {special(tar.TypeFifo)},
-		"below a file":          {file("f", "1", 0o644), file("f/a", "1", 0o644)},
+		"below a file":          {testimage.File("f", "1", 0o644), testimage.File("f/a", "1", 0o644)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			temp := t.TempDir()
-			c, err := New(t.Context(), image(t, v1.Config{}, runtime.GOARCH, layer(t, entries...)), Options{TempDir: temp})
+			c, err := New(t.Context(), image(t, v1.Config{}, runtime.GOARCH, testimage.Layer(t, entries...)), Options{TempDir: temp})
 			if err == nil {
 				_ = c.Close()
 				t.Fatal("was taken")
@@ -198,11 +201,11 @@ func TestSymlinksDoNotLeadOutside(t *testing.T) {
 	}
 	// The folder's name also exists inside, because the link's target is made there.
 	unpacked(t,
-		layer(t, symlink("out", outside), file("out/new", "1", 0o644), symlink("etc", outside),
-			symlink("file", filepath.Join(outside, "kept")), symlink("none", filepath.Join(outside, "none")),
-			symlink("dir", outside), symlink("same", filepath.Join(outside, "kept"))),
-		layer(t, file("file", "2", 0o644), file("none", "2", 0o644), dir("dir", 0o755), file("dir/kept", "2", 0o644), hardlink("same", "file"),
-			file("out/.wh.kept", "", 0), file("out/.wh..wh..opq", "", 0), file("etc/passwd", "1", 0o644)),
+		testimage.Layer(t, testimage.Symlink("out", outside), testimage.File("out/new", "1", 0o644), testimage.Symlink("etc", outside),
+			testimage.Symlink("file", filepath.Join(outside, "kept")), testimage.Symlink("none", filepath.Join(outside, "none")),
+			testimage.Symlink("dir", outside), testimage.Symlink("same", filepath.Join(outside, "kept"))),
+		testimage.Layer(t, testimage.File("file", "2", 0o644), testimage.File("none", "2", 0o644), testimage.Dir("dir", 0o755), testimage.File("dir/kept", "2", 0o644), testimage.Hardlink("same", "file"),
+			testimage.File("out/.wh.kept", "", 0), testimage.File("out/.wh..wh..opq", "", 0), testimage.File("etc/passwd", "1", 0o644)),
 	)
 	left, err := os.ReadDir(outside)
 	if err != nil || len(left) != 1 || left[0].Name() != "kept" {
@@ -214,7 +217,7 @@ func TestSymlinksDoNotLeadOutside(t *testing.T) {
 
 	// What a container gets beside its layers is kept inside as well.
 	img := image(t, v1.Config{User: "1:1", WorkingDir: "/out/work", Volumes: map[string]struct{}{"/out/volume": {}}}, runtime.GOARCH,
-		layer(t, symlink("etc", outside), symlink("out", outside), symlink("dev", outside), symlink("proc", outside)))
+		testimage.Layer(t, testimage.Symlink("etc", outside), testimage.Symlink("out", outside), testimage.Symlink("dev", outside), testimage.Symlink("proc", outside)))
 	c, err := New(t.Context(), img, Options{TempDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -231,11 +234,11 @@ func TestSymlinksDoNotLeadOutside(t *testing.T) {
 func TestModesOwnersAndTimes(t *testing.T) {
 	old := unix.Umask(0o077) // none of it depends on the umask
 	defer unix.Umask(old)
-	tree, _ := unpacked(t, layer(t,
-		dir("./", 0o751), dir("d", 0o1777), file("d/f", "", 0o4755).owned(12, 34),
-		file("implied/f", "", 0o604), hardlink("same", "implied/f"), dir("closed", 0), file("closed/f", "", 0),
-		dir("gone", 0o700), dir("gone/sub", 0o700), file("other", "", 0o755)),
-		layer(t, file("implied/.wh.f", "", 0), file(".wh.gone", "", 0), file("gone/sub/f", "", 0o644), file("other", "", 0o606)),
+	tree, _ := unpacked(t, testimage.Layer(t,
+		testimage.Dir("./", 0o751), testimage.Dir("d", 0o1777), testimage.File("d/f", "", 0o4755).Owned(12, 34),
+		testimage.File("implied/f", "", 0o604), testimage.Hardlink("same", "implied/f"), testimage.Dir("closed", 0), testimage.File("closed/f", "", 0),
+		testimage.Dir("gone", 0o700), testimage.Dir("gone/sub", 0o700), testimage.File("other", "", 0o755)),
+		testimage.Layer(t, testimage.File("implied/.wh.f", "", 0), testimage.File(".wh.gone", "", 0), testimage.File("gone/sub/f", "", 0o644), testimage.File("other", "", 0o606)),
 	)
 	u := user{uid: 1000, gid: 1000}
 	one, err := oneID(u, tree.attrs)
@@ -287,7 +290,7 @@ func TestModesOwnersAndTimes(t *testing.T) {
 }
 
 func TestLayersMustBeTheConfigs(t *testing.T) {
-	img := image(t, v1.Config{}, runtime.GOARCH, layer(t, file("a", "1", 0o644)))
+	img := image(t, v1.Config{}, runtime.GOARCH, testimage.Layer(t, testimage.File("a", "1", 0o644)))
 	config, err := img.ConfigFile()
 	if err != nil {
 		t.Fatal(err)
@@ -315,7 +318,7 @@ func TestUnpackingEndsWithItsContext(t *testing.T) {
 	temp := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := New(ctx, image(t, v1.Config{}, runtime.GOARCH, layer(t, file("a", "1", 0o644))), Options{TempDir: temp})
+	_, err := New(ctx, image(t, v1.Config{}, runtime.GOARCH, testimage.Layer(t, testimage.File("a", "1", 0o644))), Options{TempDir: temp})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
@@ -344,7 +347,7 @@ func TestOtherSystemsImages(t *testing.T) {
 func TestLargeEntries(t *testing.T) {
 	name := strings.Repeat("d/", 100) + strings.Repeat("f", 200)
 	content := string(bytes.Repeat([]byte("content "), 1<<18))
-	_, got := unpacked(t, layer(t, file(name, content, 0o644)))
+	_, got := unpacked(t, testimage.Layer(t, testimage.File(name, content, 0o644)))
 	if got[name] != content {
 		t.Errorf("got %d bytes", len(got[name]))
 	}
