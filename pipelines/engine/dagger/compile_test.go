@@ -172,6 +172,21 @@ func TestCheckBuilder(t *testing.T) {
 	}
 }
 
+// TestImageProblem has what an engine of v0.21.8 said.
+func TestImageProblem(t *testing.T) {
+	const begin = `failed to resolve image "r.example/go:1" (platform: "linux/amd64"): `
+	for said, want := range map[string]string{
+		begin + "r.example/go:1: not found": "its registry has no such tag or digest",
+		begin + `failed to do request: Head "http://r.example/v2/go/manifests/1": dial tcp 127.0.0.1:1: connect: connection refused`:          "dial tcp 127.0.0.1:1: connect: connection refused",
+		begin + "unexpected status from HEAD request to http://r.example/v2/go/manifests/1: 401 Unauthorized [traceparent:0-1]":               "its registry does not accept the login",
+		begin + "pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials": "its registry does not accept the login",
+	} {
+		if got := imageProblem(errors.New(said)); !strings.HasPrefix(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // TestModulesOnTheirOwn shows that modules are downloaded and verified when
 // go.mod and its like change, and not when the source does. A module of the
 // cache is changed behind the engine's back: verifying would tell.

@@ -40,8 +40,11 @@ func explain(err error) string {
 func imageProblem(err error) string {
 	text := resolving.ReplaceAllString(explain(err), "")
 	text = request.ReplaceAllString(text, "")
-	if strings.HasSuffix(text, ": not found") {
+	switch {
+	case strings.HasSuffix(text, ": not found"):
 		return "its registry has no such tag or digest"
+	case strings.Contains(text, "401 Unauthorized"), strings.Contains(text, "authorization failed"):
+		return "its registry does not accept the login, or wants one (docker login, or a user and password for the builder)"
 	}
 	return text
 }
