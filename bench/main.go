@@ -44,7 +44,7 @@ func main() {
 	flag.BoolVar(&o.cold, "cold", false, "measure with empty build caches too, which compiles the standard library every time")
 	flag.BoolVar(&o.ko, "ko", true, "compare with ko as well, which has to be built first")
 	flag.BoolVar(&o.dagger, "dagger", false, "measure on a Dagger engine instead, against pipelines that are written for it by hand")
-	flag.StringVar(&o.builder, "builder", dagger.DefaultImage+":"+dagger.DefaultRelease, "with -dagger: image that compiles, for all")
+	flag.StringVar(&o.builder, "builder", dagger.DefaultImage()+":"+dagger.DefaultRelease(), "with -dagger: image that compiles, for all")
 	flag.StringVar(&o.registry, "registry", "", "with -dagger: where to publish, like registry.example.com/bench, without a login (default a registry of its own on loopback, for an engine in this machine's network)")
 	flag.BoolVar(&o.json, "json", false, "print one JSON document instead of tables")
 	flag.Parse()

@@ -72,6 +72,8 @@ type Image struct {
 	References []string
 	// Outputs are where it was written.
 	Outputs []string
+	// Previous is what FindPrevious found, or nil.
+	Previous *Previous
 
 	proved bool
 }

@@ -27,6 +27,17 @@ func CheckTo(p *plan.Plan, to To, o registry.Options) error {
 	return err
 }
 
+// Repositories are where the images of a plan go, one for each in their order.
+// The error is CheckTo's.
+func Repositories(p *plan.Plan, to To, o registry.Options) ([]string, error) {
+	all, err := destinations(p, to, o)
+	repositories := make([]string, len(all))
+	for i, d := range all {
+		repositories[i] = d.repository
+	}
+	return repositories, err
+}
+
 // destinations settles where every image of a plan goes.
 func destinations(p *plan.Plan, to To, o registry.Options) ([]destination, error) {
 	place := p.Config

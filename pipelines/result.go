@@ -40,6 +40,9 @@ func (img *Image) report() (report.Image, error) {
 		Name: img.Plan.Name, Digest: img.Digest.String(), MediaType: string(mediaType), Size: size,
 		References: img.References, Outputs: img.Outputs,
 	}
+	if p := img.Previous; p != nil {
+		out.Previous = &report.Previous{Reference: p.Reference, Digest: p.Digest.String(), Sizes: p.Sizes}
+	}
 	for _, v := range img.Variants {
 		p, err := v.report()
 		if err != nil {
@@ -55,7 +58,7 @@ func (v *Variant) report() (report.Platform, error) {
 	if err != nil {
 		return report.Platform{}, err
 	}
-	size, err := v.Image.Size()
+	size, err := downloadSize(v.Image)
 	if err != nil {
 		return report.Platform{}, err
 	}
@@ -67,7 +70,7 @@ func (v *Variant) report() (report.Platform, error) {
 	if err != nil {
 		return report.Platform{}, err
 	}
-	out := report.Platform{Platform: platform.String(v.Platform), Digest: digest.String(), Size: size + m.Config.Size, Smoke: v.Verdicts}
+	out := report.Platform{Platform: platform.String(v.Platform), Digest: digest.String(), Config: m.Config.Digest.String(), Size: size, Smoke: v.Verdicts}
 	below := len(m.Layers) - len(v.Layers)
 	for i, l := range m.Layers {
 		layer := report.Layer{Digest: l.Digest.String(), DiffID: config.RootFS.DiffIDs[i].String(), Size: l.Size, Title: "base image"}
@@ -75,7 +78,6 @@ func (v *Variant) report() (report.Platform, error) {
 			layer.Title = v.Layers[i-below].Title
 		}
 		out.Layers = append(out.Layers, layer)
-		out.Size += l.Size
 	}
 	for _, b := range v.Binaries {
 		out.Binaries = append(out.Binaries, report.Binary{Path: b.Path, Size: b.Size, SHA256: b.SHA256})

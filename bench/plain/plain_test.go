@@ -28,7 +28,7 @@ func TestVariants(t *testing.T) {
 	}
 	o := options{builder: os.Getenv("SLIPWAY_TEST_BUILDER"), goproxy: strings.TrimSpace(string(out)), platforms: []dagger.Platform{"linux/amd64", "linux/arm64"}}
 	if o.builder == "" {
-		o.builder = engine.DefaultImage + ":" + engine.DefaultRelease
+		o.builder = engine.DefaultImage() + ":" + engine.DefaultRelease()
 	}
 	// The test's context ends before its cleanups run.
 	client, err := dagger.Connect(context.WithoutCancel(t.Context()), dagger.WithLogOutput(io.Discard))

@@ -23,6 +23,7 @@ type buildFlags struct {
 	runFlags
 	outputs      []string
 	json         bool
+	noSummary    bool
 	requireSmoke bool
 	registry     registryFlags
 }
@@ -32,6 +33,7 @@ func (f *buildFlags) add(fs *pflag.FlagSet) {
 	f.runFlags.add(fs)
 	fs.StringArrayVarP(&f.outputs, "output", "o", nil, "where to write: oci:DIR, oci-archive:FILE, docker-archive:FILE; {name} is the image's name")
 	fs.BoolVar(&f.json, "json", false, "print one JSON document as the result (docs/result.md)")
+	fs.BoolVar(&f.noSummary, "no-summary", false, "GitHub Actions: write no summary of the job")
 	f.registry.add(fs)
 }
 
@@ -61,6 +63,9 @@ func (f *buildFlags) parseOutputs(images int) (files, registries []image.Output,
 // prepare plans, and reads everything that the flags name, so that bad input is
 // found before anything runs. Whoever called it finishes the session.
 func (f *buildFlags) prepare(cmd *cobra.Command, e *edge) (s *session, files, registries []image.Output, err error) {
+	if e.workflow != nil && f.noSummary {
+		e.workflow.noSummary = true
+	}
 	if s, err = open(cmd.Context(), cmd, e, &f.sourceFlags, &f.runFlags); err != nil {
 		return nil, nil, nil, err
 	}
@@ -162,5 +167,5 @@ func (f *buildFlags) build(cmd *cobra.Command, e *edge) error {
 		}
 	}
 	s.finish()
-	return s.printResult(e.stdout, built, f.json, digestLine)
+	return s.printResult(ctx, e, built, f.json, digestLine)
 }

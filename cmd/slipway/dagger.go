@@ -91,6 +91,12 @@ func (f *runFlags) connect(ctx context.Context, e *edge, own string) (*chosen, e
 		if netrc, err = os.ReadFile(f.dagger.netrc); err != nil {
 			return nil, usagef("--netrc: %w", err)
 		}
+		// MACHINE… login NAME password WORD; see netrc(5).
+		for words := strings.Fields(string(netrc)); len(words) > 1; words = words[1:] {
+			if words[0] == "password" {
+				e.mask(words[1])
+			}
+		}
 	}
 	agent := e.env("SSH_AUTH_SOCK")
 	if f.dagger.ssh && agent == "" {

@@ -13,6 +13,8 @@ type edge struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
+	// workflow is GitHub's that this is a step of, or nil.
+	workflow *workflow
 }
 
 // env looks a variable up; the last one of a name counts, as for exec.

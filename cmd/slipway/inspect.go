@@ -83,7 +83,7 @@ docker-archive:FILE, or a reference in a registry.`,
 			if err := reg.apply(e, &o); err != nil {
 				return err
 			}
-			o.Keychain = registry.Keychain()
+			o.Keychain, o.Secret = e.keychain(), func(secret string) { e.mask(secret) }
 			idx, closer, err := openImage(cmd, args[0], o)
 			if err != nil {
 				return err

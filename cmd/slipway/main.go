@@ -35,21 +35,30 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends slipway at once
 	e := &edge{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ}
-	cmd := newRoot(e)
-	cmd.SetArgs(args)
-	cmd.SetIn(stdin)
-	cmd.SetOut(stdout)
-	cmd.SetErr(stderr)
-	err := cmd.ExecuteContext(ctx)
+	e.workflow = newWorkflow(e)
+	err := e.execute(ctx, args)
 	switch {
 	case err == nil:
 		return 0
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "slipway: interrupted; nothing was left behind")
 		return exitInterrupted
+	case e.workflow != nil:
+		e.workflow.fail(err)
+	default:
+		fmt.Fprintln(stderr, "slipway:", err)
 	}
-	fmt.Fprintln(stderr, "slipway:", err)
 	return exitCode(err)
+}
+
+// execute runs one command.
+func (e *edge) execute(ctx context.Context, args []string) error {
+	cmd := newRoot(e)
+	cmd.SetArgs(args)
+	cmd.SetIn(e.stdin)
+	cmd.SetOut(e.stdout)
+	cmd.SetErr(e.stderr)
+	return cmd.ExecuteContext(ctx)
 }
 
 // usageError is a command line that makes no sense.

@@ -58,6 +58,7 @@ func (f *registryFlags) apply(e *edge, o *registry.Options) error {
 	case f.username != "":
 		o.Password = e.env("SLIPWAY_PASSWORD")
 	}
+	e.mask(o.Password)
 	if f.username != "" && o.Password == "" {
 		return usagef("--username %s: no password; put it into $SLIPWAY_PASSWORD, or pipe it in with --password-stdin", f.username)
 	}
@@ -146,7 +147,7 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 	if err != nil {
 		return err
 	}
-	s.options.SkipSmoke = f.noSmoke
+	s.options.SkipSmoke, s.pushesNothing = f.noSmoke, f.dryRun
 	if f.to != "" || len(destinations) == 0 {
 		destinations = append([]pipelines.To{{Repository: f.to, Tags: f.tags}}, destinations...)
 	}
@@ -168,6 +169,9 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 	if err := write(ctx, built, files); err != nil {
 		return err
 	}
+	if e.workflow != nil {
+		e.workflow.compare(ctx, built, destinations[0])
+	}
 	for _, to := range destinations {
 		if f.dryRun {
 			err = built.DryRun(ctx, to)
@@ -179,5 +183,5 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 		}
 	}
 	s.finish()
-	return s.printResult(e.stdout, built, f.json, func(img *pipelines.Image) string { return img.References[0] })
+	return s.printResult(ctx, e, built, f.json, func(img *pipelines.Image) string { return img.References[0] })
 }

@@ -29,7 +29,7 @@ Exit codes: 0 done, 1 the pipeline failed, 2 bad input, 130 interrupted.`,
 		return usagef("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		newBuild(e), newSmoke(e), newPublish(e), newTest(e), newInspect(e), newPlan(e), newCache(e), newInit(e), newVersion(e),
+		newBuild(e), newSmoke(e), newPublish(e), newTest(e), newInspect(e), newPlan(e), newCache(e), newInit(e), newTags(e), newAction(e), newVersion(e),
 	)
 	return root
 }

@@ -38,6 +38,11 @@ func TestMain(m *testing.M) {
 //	sent NAME N                  the registry got N blobs since the last time
 //	dagger                       makes this machine's Dagger engine known, and sets $BUILDER
 //	                             to the image that compiles
+//	workflow EVENT NAME REF      makes a checkout of checkout/, and the script a step of
+//	                             a workflow
+//	output NAME TEST             looks at an output of the step as it was set last: empty,
+//	                             same FILE, matches REGEXP
+//	reproduce                    runs the command that the step's summary ends with
 //
 // Conditions: [sandbox], images can be run on this machine; [dagger], there is a
 // Dagger engine; [root]; [hides], no emulator is registered, or a namespace can hide those that are.
@@ -80,6 +85,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"workflow": cmdWorkflow, "output": cmdOutput, "reproduce": cmdReproduce,
 			"exits": cmdExits, "registry": cmdRegistry, "same": cmdSame, "notags": cmdNoTags, "sent": cmdSent, "dagger": cmdDagger,
 		},
 	})
@@ -252,7 +258,7 @@ func cmdDagger(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	builder := os.Getenv("SLIPWAY_TEST_BUILDER")
 	if builder == "" {
-		builder = dagger.DefaultImage
+		builder = dagger.DefaultImage()
 	}
 	ts.Setenv("BUILDER", builder)
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/slipway-dev/slipway/pipelines"
@@ -28,6 +29,12 @@ type session struct {
 	finish func()
 	// close ends the session with the engine, and the view.
 	close func()
+
+	workflow *workflow
+	// pushesNothing tells that publishing is only looked at.
+	pushesNothing bool
+	// flags are those of the command, for what makes the same again.
+	flags *pflag.FlagSet
 }
 
 // open plans and makes ready to run. Bad input is found here, before anything runs.
@@ -51,7 +58,10 @@ func open(ctx context.Context, cmd *cobra.Command, e *edge, src *sourceFlags, rf
 	if err != nil {
 		return nil, fmt.Errorf("cache folder: %w; choose another one with --cache-dir", err)
 	}
-	s := &session{plan: p, recorder: &report.Recorder{}}
+	s := &session{plan: p, recorder: &report.Recorder{}, workflow: e.workflow, flags: cmd.Flags()}
+	if e.workflow != nil {
+		e.workflow.plan = p
+	}
 	sink, finish := rf.view(e, len(p.Images) > 1)
 	progress := report.Tee(s.recorder.Sink(), sink)
 	chosen, err := rf.chooseEngine(ctx, e, cmd.Flags(), own, goCaches, progress)
@@ -70,7 +80,7 @@ func open(ctx context.Context, cmd *cobra.Command, e *edge, src *sourceFlags, rf
 		Store:  store,
 		Jobs:   rf.jobs,
 		Registry: registry.Options{
-			Keychain: registry.Keychain(), Known: registry.OpenKnown(filepath.Join(own, "known")), UserAgent: "slipway/" + version(),
+			Keychain: e.keychain(), Secret: func(secret string) { e.mask(secret) }, Known: registry.OpenKnown(filepath.Join(own, "known")), UserAgent: "slipway/" + version(),
 		},
 		Progress: progress,
 	}
@@ -80,6 +90,9 @@ func open(ctx context.Context, cmd *cobra.Command, e *edge, src *sourceFlags, rf
 // view chooses how progress is shown.
 func (f *runFlags) view(e *edge, severalImages bool) (report.Sink, func()) {
 	o := report.Options{Images: severalImages, Quiet: f.quiet}
+	if f.progress == "auto" && e.workflow != nil {
+		return e.workflow.runner.Sink(o)
+	}
 	if f.progress == "live" || f.progress == "auto" && e.hasLiveTerminal() {
 		return report.Live(e.stderr, o)
 	}

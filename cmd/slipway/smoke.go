@@ -45,6 +45,9 @@ func (f *buildFlags) smoke(cmd *cobra.Command, e *edge) error {
 	if err := write(ctx, built, files); err != nil {
 		return err
 	}
+	if e.workflow != nil && e.workflow.event != nil {
+		e.workflow.compare(ctx, built, pipelines.To{Repository: e.workflow.event.to})
+	}
 	s.finish()
-	return s.printResult(e.stdout, built, f.json, digestLine)
+	return s.printResult(ctx, e, built, f.json, digestLine)
 }

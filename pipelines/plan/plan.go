@@ -61,13 +61,18 @@ type Plan struct {
 	// flag; empty where nobody did.
 	GoFrom string
 	Images []ImagePlan
+	// Revision is what git was asked for templates and stamps; zero where nothing
+	// wanted to know, or where it was given.
+	Revision Revision
 	// Warnings are what the user should know and may ignore.
 	Warnings []string
 }
 
 // ImagePlan is one image.
 type ImagePlan struct {
-	Name      string
+	Name string
+	// Index is the image's place in the configuration, which Locate asks for.
+	Index     int
 	Platforms []v1.Platform
 	// Packages are the main packages, relative to the module. The first one's
 	// binary is the entrypoint.

@@ -78,6 +78,9 @@ func New(ctx context.Context, o Options) (*Plan, error) {
 		}
 	}
 	p.Warnings = r.warnings
+	if r.git != nil {
+		p.Revision = *r.git
+	}
 	return p, nil
 }
 
@@ -239,7 +242,7 @@ func (r *resolver) forPackage(config []configured, pkg string) (configured, erro
 }
 
 func (r *resolver) image(c Image) (ImagePlan, error) {
-	ip := ImagePlan{Publish: c.Publish, Base: c.Image.Base, Tmp: c.Image.Tmp}
+	ip := ImagePlan{Index: r.index, Publish: c.Publish, Base: c.Image.Base, Tmp: c.Image.Tmp}
 	steps := []func(Image, *ImagePlan) error{
 		r.packages, r.platforms, r.targets, r.user, r.certificates, r.assets, r.annotations, r.config, r.limits, r.cases, r.publish,
 	}

@@ -68,6 +68,9 @@ func findCredentials(ctx context.Context, t *target, o Options) (*credentials, e
 	for _, secret := range secrets {
 		if secret != "" {
 			c.secrets = append(c.secrets, secret)
+			if o.Secret != nil {
+				o.Secret(secret)
+			}
 		}
 	}
 	return c, nil

@@ -34,6 +34,9 @@ type Options struct {
 	// Keychain finds credentials where there is no Username; see Keychain for the
 	// usual one. Nil means none.
 	Keychain authn.Keychain
+	// Secret is told what logs in before it is used, so that a log can mask it: each
+	// password and token, and the forms that it has on the wire. Nil tells nobody.
+	Secret func(secret string)
 	// PlainHTTP permits plain HTTP, which shows passwords to everybody on the way.
 	// TLS is still tried first. Loopback addresses (localhost, *.localhost,
 	// 127.0.0.0/8, ::1) may speak plain HTTP without it.

@@ -68,6 +68,19 @@ type Image struct {
 	// Outputs are where the image was written on this machine, as
 	// TRANSPORT:PATH like "oci:dist/hello".
 	Outputs []string `json:"outputs"`
+	// Previous is the image that was published before; absent where nobody asked
+	// for it, or where there is none.
+	Previous *Previous `json:"previous,omitempty"`
+}
+
+// Previous is an image that was published before.
+type Previous struct {
+	// Reference is the tag that it was found under, in full.
+	Reference string `json:"reference"`
+	// Digest is that of the image index.
+	Digest string `json:"digest"`
+	// Sizes are those of its platforms, by their names, as Platform.Size.
+	Sizes map[string]int64 `json:"sizes"`
 }
 
 // Platform is an image for one platform.
@@ -76,6 +89,8 @@ type Platform struct {
 	Platform string `json:"platform"`
 	// Digest is that of the image manifest.
 	Digest string `json:"digest"`
+	// Config is the digest of the image's config, which docker calls the image's ID.
+	Config string `json:"config"`
 	// Size is what a client without any of it downloads: manifest, config and
 	// compressed layers.
 	Size int64 `json:"size"`

@@ -49,10 +49,10 @@ func CheckBuilder(reference string) error {
 // gets it as its tag.
 func builderReference(builder, release string) (string, error) {
 	if builder == "" {
-		builder = DefaultImage
+		builder = DefaultImage()
 	}
 	if release == "" {
-		release = DefaultRelease
+		release = DefaultRelease()
 	}
 	if _, err := name.NewRepository(builder); err == nil {
 		return builder + ":" + release, nil
@@ -132,7 +132,7 @@ func (e *Engine) from(image string) *sdk.Container {
 }
 
 // releaseFor is the release that compiles a source: the one that it names, or
-// DefaultRelease, unless a go line wants a newer one
+// DefaultRelease(), unless a go line wants a newer one
 // (https://go.dev/ref/mod#go-mod-file-go).
 func releaseFor(src engine.Source) (string, error) {
 	if src.Go != "" {
@@ -142,7 +142,7 @@ func releaseFor(src engine.Source) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	release := DefaultRelease
+	release := DefaultRelease()
 	for _, name := range names {
 		data, err := os.ReadFile(filepath.Join(src.Root, filepath.FromSlash(name)))
 		if err != nil {

@@ -135,8 +135,8 @@ func TestBuilderErrors(t *testing.T) {
 		want                   []string
 	}{
 		{"no such release", "", "1.26.999", []string{"Go 1.26.999", "golang:1.26.999 cannot be had", "--go"}},
-		{"registry", "127.0.0.1:1/golang", "", []string{"127.0.0.1:1/golang:" + DefaultRelease + " cannot be had", "connection refused", "--builder"}},
-		{"other release", "golang:" + DefaultRelease, "1.26.3", []string{"Go 1.26.3", "golang:" + DefaultRelease + " has Go " + DefaultRelease}},
+		{"registry", "127.0.0.1:1/golang", "", []string{"127.0.0.1:1/golang:" + DefaultRelease() + " cannot be had", "connection refused", "--builder"}},
+		{"other release", "golang:" + DefaultRelease(), "1.26.3", []string{"Go 1.26.3", "golang:" + DefaultRelease() + " has Go " + DefaultRelease()}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := options(t)
@@ -385,7 +385,7 @@ func TestLongOutput(t *testing.T) {
 
 func TestReleaseFor(t *testing.T) {
 	for _, test := range []struct{ named, line, want string }{
-		{"", "1.26.0", DefaultRelease}, {"", "1.99.3", "1.99.3"}, {"", "1.99", "1.99"}, {"1.26.3", "1.99", "1.26.3"},
+		{"", "1.26.0", DefaultRelease()}, {"", "1.99.3", "1.99.3"}, {"", "1.99", "1.99"}, {"1.26.3", "1.99", "1.26.3"},
 	} {
 		src := single(write(t, map[string]string{"go.mod": "module example.test/prog\n\ngo " + test.line + "\n"}))
 		src.Go = test.named

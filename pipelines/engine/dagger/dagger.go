@@ -16,18 +16,11 @@ import (
 // engine, of its command line and of dagger.io/dagger.
 const Version = "0.21.8"
 
-// DefaultImage is the repository of the image that compiles where none is named.
-const DefaultImage = "golang"
-
-// DefaultRelease is the Go release that compiles where neither the source nor
-// the builder image names one.
-const DefaultRelease = "1.26.8"
-
 // Options say where the engine compiles and what its builder may use.
 type Options struct {
 	// Builder is the image that compiles: a repository, which gets the Go release
 	// as its tag, or a whole reference, by tag or by digest, whose Go release has
-	// to be the one that the source names. Empty is DefaultImage.
+	// to be the one that the source names. Empty is DefaultImage().
 	Builder string
 	// Username and Password log in at the builder image's registry. Without them
 	// the engine takes what docker login stored where the client runs.

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/slipway-dev/slipway/pipelines"
+	"github.com/slipway-dev/slipway/pipelines/plan"
+)
+
+// program is where go run finds the command line.
+const program = "github.com/slipway-dev/slipway/cmd/slipway"
+
+// reproduce is the command that builds the same images on a laptop, from the
+// commit that is checked out, and a note on what it cannot know. It is empty where
+// the source is in no checkout.
+func (s *session) reproduce(ctx context.Context, e *edge, built *pipelines.Built) (command, note string) {
+	c := findCheckout(ctx, e, s.plan.Dir)
+	if c == nil {
+		return "", ""
+	}
+	if c.dirty {
+		note = "The checkout had changes that are not committed; this command builds without them."
+	}
+	folder := strings.TrimSuffix(c.address[strings.LastIndex(c.address, "/")+1:], ".git")
+	var build []string
+	for _, name := range []string{"SOURCE_DATE_EPOCH", "GOWORK"} {
+		if value := e.env(name); value != "" && (name != "GOWORK" || value == "off") {
+			build = append(build, name+"="+value)
+		}
+	}
+	build = append(build, "go", "run", program+"@"+release(e), "build", "--source", c.path(s.plan.Dir))
+	steps := []string{
+		words("git", "clone", "--quiet", c.address, folder),
+		words("cd", folder),
+		words("git", "fetch", "--quiet", "origin", c.commit),
+		words("git", "checkout", "--quiet", "FETCH_HEAD"),
+		words(append(build, s.decisive(c, built)...)...),
+	}
+	return strings.Join(steps, " &&\n  "), note
+}
+
+// decisive are the flags that decide about the image: those that were given, the
+// Go release that compiled, and what git says, which is less in a shallow checkout
+// than in a whole one.
+func (s *session) decisive(c *checkout, built *pipelines.Built) []string {
+	decide := pflag.NewFlagSet("", pflag.ContinueOnError)
+	(&sourceFlags{}).add(decide)
+	flags := []string{"--go", built.Go}
+	if r := s.plan.Revision; r.Commit != "" {
+		if !s.flags.Changed("version") {
+			flags = append(flags, "--version", r.Version)
+		}
+		if !s.flags.Changed("revision") {
+			flags = append(flags, "--revision", r.Commit)
+		}
+	}
+	s.flags.Visit(func(f *pflag.Flag) {
+		if decide.Lookup(f.Name) == nil || f.Name == "source" || f.Name == "go" {
+			return
+		}
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			if f.Name == "config" {
+				value = c.path(value)
+			}
+			flags = append(flags, "--"+f.Name, value)
+		}
+	})
+	return flags
+}
+
+// checkout is a git checkout that can be had again.
+type checkout struct {
+	root    string // its folder
+	address string // where it can be cloned from
+	commit  string
+	dirty   bool
+}
+
+// findCheckout looks for the checkout that a folder is in. It is nil where there
+// is none, or none that others could clone.
+func findCheckout(ctx context.Context, e *edge, dir string) *checkout {
+	git := func(args ...string) string {
+		cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...)
+		cmd.Env = e.childEnviron()
+		out, err := cmd.Output()
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(out))
+	}
+	r, err := plan.GitRevision(ctx, dir)
+	if err != nil {
+		return nil
+	}
+	c := &checkout{root: git("rev-parse", "--show-toplevel"), commit: r.Commit, dirty: strings.HasSuffix(r.Version, "-dirty")}
+	address, err := url.Parse(git("remote", "get-url", "origin"))
+	if err != nil || address.Scheme == "" || c.root == "" {
+		return nil
+	}
+	address.User = nil // who cloned is nobody's business
+	c.address = address.String()
+	return c
+}
+
+// path is a file's path in the checkout, or as it was given where it is outside.
+func (c *checkout) path(file string) string {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return file
+	}
+	if resolved, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = resolved
+	}
+	rel, err := filepath.Rel(c.root, abs)
+	if err != nil || !filepath.IsLocal(rel) {
+		return file
+	}
+	return filepath.ToSlash(rel)
+}
+
+// release is what go run gets slipway by: what the workflow names the action by,
+// or else the version of this program.
+func release(e *edge) string {
+	// A branch's name with a slash is none that the go command takes.
+	if ref := e.env("SLIPWAY_ACTION_REF"); ref != "" && !strings.Contains(ref, "/") {
+		return ref
+	}
+	if v, _, _ := strings.Cut(version(), "+"); v != "devel" {
+		return v
+	}
+	return "main"
+}
+
+// bare is a word that means itself to a shell.
+var bare = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// words writes a command for a POSIX shell.
+func words(all ...string) string {
+	quoted := make([]string, len(all))
+	for i, word := range all {
+		if quoted[i] = word; !bare.MatchString(word) {
+			quoted[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}
