@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/slipway-dev/slipway/pipelines"
-	"github.com/slipway-dev/slipway/pipelines/plan"
 )
 
 // program is where go run finds the command line.
@@ -99,17 +98,20 @@ func findCheckout(ctx context.Context, e *edge, dir string) *checkout {
 		}
 		return strings.TrimSpace(string(out))
 	}
-	r, err := plan.GitRevision(ctx, dir)
-	if err != nil {
+	c := &checkout{root: git("rev-parse", "--show-toplevel"), commit: git("rev-parse", "HEAD"), dirty: git("status", "--porcelain") != ""}
+	if c.root == "" || c.commit == "" {
 		return nil
 	}
-	c := &checkout{root: git("rev-parse", "--show-toplevel"), commit: r.Commit, dirty: strings.HasSuffix(r.Version, "-dirty")}
 	address, err := url.Parse(git("remote", "get-url", "origin"))
-	if err != nil || address.Scheme == "" || c.root == "" {
+	switch server, repository := e.env("GITHUB_SERVER_URL"), e.env("GITHUB_REPOSITORY"); {
+	case err == nil && address.Scheme != "" && address.Scheme != "ssh":
+		address.User = nil // who cloned is nobody's business
+		c.address = address.String()
+	case server != "" && repository != "":
+		c.address = server + "/" + repository
+	default:
 		return nil
 	}
-	address.User = nil // who cloned is nobody's business
-	c.address = address.String()
 	return c
 }
 

@@ -7,7 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,8 +33,10 @@ func TestMain(m *testing.M) {
 //
 // Commands beside testscript's own:
 //
-//	registry NAME [auth] [tls]   starts a real registry and sets $NAME to its
-//	                             host and port, and writes its root to NAME.pem
+//	registry NAME [auth] [tls] [as HOST]
+//	                             starts a real registry and sets $NAME to its
+//	                             host and port, and writes its root to NAME.pem; as HOST, an
+//	                             HTTPS proxy leads those who want HOST to it
 //	exits CODE PROGRAM…          runs a program that has to exit with this code
 //	same A B                     compares two files' first lines
 //	notags NAME REPOSITORY       the registry has no tag in the repository
@@ -61,7 +66,7 @@ func TestScripts(t *testing.T) {
 			// The caches are the machine's, so that no script compiles the standard
 			// library again; everything else starts empty.
 			env.Vars = append(env.Vars,
-				"HOME="+filepath.Join(env.WorkDir, "home"), "EXAMPLES="+examples, "ROOT="+filepath.Dir(examples),
+				"HOME="+filepath.Join(env.WorkDir, "home"), "EVENTS="+filepath.Join(filepath.Dir(examples), "pipelines", "tags", "testdata"), "EXAMPLES="+examples, "ROOT="+filepath.Dir(examples),
 				"SLIPWAY_CACHE_DIR="+filepath.Join(env.WorkDir, "cache"),
 				"GOCACHE="+goEnv["GOCACHE"], "GOMODCACHE="+goEnv["GOMODCACHE"], "GOPROXY="+goEnv["GOPROXY"],
 				"GONOSUMDB="+goEnv["GONOSUMDB"], "GOSUMDB="+goEnv["GOSUMDB"], "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local",
@@ -134,7 +139,14 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: registry NAME [auth] [tls]")
 	}
-	var o registrytest.Options
+	var (
+		o  registrytest.Options
+		as string
+	)
+	if n := len(args); n > 2 && args[n-2] == "as" {
+		as, args = args[n-1], args[:n-2]
+		o.Names = []string{as}
+	}
 	for _, a := range args[1:] {
 		switch a {
 		case "auth":
@@ -148,12 +160,42 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	r := registrytest.Start(scriptTB{ts}, o)
 	registries(ts)[args[0]] = r
 	ts.Setenv(args[0], r.Host)
+	if as != "" {
+		ts.Setenv(args[0], as)
+		proxy := httptest.NewServer(tunnel(as+":443", r.Host))
+		ts.Defer(proxy.Close)
+		ts.Setenv("HTTPS_PROXY", proxy.URL)
+	}
 	if o.TLS {
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]+".pem"), r.CA, 0o644))
 	}
 	if o.Auth {
 		ts.Setenv("USERNAME", registrytest.Username)
 		ts.Setenv("PASSWORD", registrytest.Password)
+	}
+}
+
+// tunnel is a proxy that leads to one host alone (RFC 9110, section 9.3.6).
+func tunnel(host, to string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect || r.Host != host {
+			http.Error(w, "this proxy leads to "+host, http.StatusForbidden)
+			return
+		}
+		there, err := net.Dial("tcp", to)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		defer func() { _ = there.Close() }()
+		w.WriteHeader(http.StatusOK)
+		here, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = here.Close() }()
+		go func() { _, _ = io.Copy(there, buffered) }()
+		_, _ = io.Copy(here, there)
 	}
 }
 

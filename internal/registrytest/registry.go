@@ -56,6 +56,9 @@ type Options struct {
 	// TLS makes the registry speak TLS with a certificate of a private authority,
 	// Registry.CA.
 	TLS bool
+	// Names are more names that its certificate is for, for clients that reach it
+	// through a proxy.
+	Names []string
 	// Delete lets clients delete blobs and manifests.
 	Delete bool
 	// FromSource builds the registry from its source even where Debian's
@@ -110,7 +113,7 @@ func start(t TB, o Options) (*Registry, error) {
 
 	var pair *keyPair
 	if o.TLS {
-		if pair, err = newKeyPair(); err != nil {
+		if pair, err = newKeyPair(o.Names); err != nil {
 			return nil, err
 		}
 		r.CA = pair.ca

@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// keyPair is a certificate for the loopback addresses, with its key and the
-// private authority that signed it, all in PEM.
+// keyPair is a certificate for the loopback addresses and some names, with its key
+// and the private authority that signed it, all in PEM.
 type keyPair struct {
 	ca, cert, key []byte
 }
 
-func newKeyPair() (*keyPair, error) {
+func newKeyPair(names []string) (*keyPair, error) {
 	now := time.Now()
 	root := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
@@ -37,7 +37,7 @@ func newKeyPair() (*keyPair, error) {
 		NotAfter:     root.NotAfter,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:     []string{"localhost"},
+		DNSNames:     append([]string{"localhost"}, names...),
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
 	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

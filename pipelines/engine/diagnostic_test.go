@@ -1,12 +1,14 @@
 package engine_test
 
 import (
+	stdcmp "cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -133,8 +135,6 @@ func checkDiagnostics(t *testing.T, src engine.Source, step, want string) {
 		t.Fatalf("got %v, want a failure of %s", err, words[0])
 	}
 	found := failed.Diagnostics(src)
-	os.MkdirAll("/tmp/diag/want", 0o755)
-	os.WriteFile("/tmp/diag/want/"+strings.ReplaceAll(strings.TrimPrefix(t.Name(), "TestDiagnostics/")+"@"+step, "/", "%"), []byte(strings.ReplaceAll(text(found, true), src.Root, "$ROOT")), 0o644)
 	if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(strings.ReplaceAll(text(found, true), src.Root, "$ROOT"), "\n")); diff != "" {
 		t.Errorf("> %s (- want, + got)\n%s\nfrom\n%s", step, diff, failed.Output)
 	}
@@ -157,8 +157,13 @@ func checkDiagnostics(t *testing.T, src engine.Source, step, want string) {
 }
 
 // text is a line for each diagnostic, and one for each that continues its
-// message.
+// message. They are in the order of their places, since the go command works on
+// several packages at once.
 func text(list []engine.Diagnostic, messages bool) string {
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b engine.Diagnostic) int {
+		return stdcmp.Or(stdcmp.Compare(a.File, b.File), stdcmp.Compare(a.Line, b.Line), stdcmp.Compare(a.Column, b.Column))
+	})
 	var b strings.Builder
 	for _, d := range list {
 		place := d.File
