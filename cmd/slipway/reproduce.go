@@ -13,6 +13,9 @@ import (
 	"github.com/slipway-dev/slipway/pipelines"
 )
 
+// actionRepository is where the action comes from.
+const actionRepository = "slipway-dev/slipway"
+
 // program is where go run finds the command line.
 const program = "github.com/slipway-dev/slipway/cmd/slipway"
 
@@ -134,8 +137,9 @@ func (c *checkout) path(file string) string {
 // release is what go run gets slipway by: what the workflow names the action by,
 // or else the version of this program.
 func release(e *edge) string {
-	// A branch's name with a slash is none that the go command takes.
-	if ref := e.env("SLIPWAY_ACTION_REF"); ref != "" && !strings.Contains(ref, "/") {
+	// Inside of somebody's own action the reference is of that one; and a branch's
+	// name with a slash is none that the go command takes.
+	if ref := e.env("SLIPWAY_ACTION_REF"); ref != "" && !strings.Contains(ref, "/") && e.env("SLIPWAY_ACTION_REPOSITORY") == actionRepository {
 		return ref
 	}
 	if v, _, _ := strings.Cut(version(), "+"); v != "devel" {

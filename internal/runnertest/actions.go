@@ -209,11 +209,11 @@ func (a *actions) patch(calls string) error {
 		}
 		steps := get(get(found.top, "runs"), "steps")
 		if found.standIn != "" {
-			steps.Content = append([]*yaml.Node{scriptStep(record(calls, found))}, steps.Content...)
+			steps.Content = append([]*yaml.Node{scriptStep("Write down the call", record(calls, found))}, steps.Content...)
 		}
 		// act reads the files of commands once more for the step that uses the
 		// action, as its last step left them. This one leaves them empty.
-		steps.Content = append(steps.Content, scriptStep(":"))
+		steps.Content = append(steps.Content, scriptStep("Nothing", ":"))
 		if err := writeYAML(found.file, found.top); err != nil {
 			return err
 		}

@@ -89,13 +89,14 @@ func (r *reader) line(text string) {
 		if c.Name == strings.ToLower(r.token) {
 			r.token = ""
 		}
-	case c.Name == stopCommands:
-		r.token = c.Data
 	case c.Name == "add-mask":
 		r.addMask(c.Data)
 		r.result.Commands = append(r.result.Commands, c)
 		return // GitHub shows nothing of it
 	default:
+		if c.Name == stopCommands {
+			r.token = c.Data
+		}
 		c.Data = r.mask(c.Data)
 		for key, value := range c.Properties {
 			c.Properties[key] = r.mask(value)

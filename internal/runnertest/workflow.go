@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -71,7 +70,7 @@ func (w *workflow) steps(job string) []*yaml.Node {
 func (w *workflow) write(file, results string) error {
 	for _, id := range w.jobs() {
 		if list := get(get(get(w.top, "jobs"), id), "steps"); list != nil {
-			list.Content = append(list.Content, scriptStep(writeJSON(quote(filepath.Join(results, id+".json")), "steps")))
+			list.Content = append(list.Content, scriptStep("Tell the outputs", writeJSON(quote(filepath.Join(results, id+".json")), "steps")))
 		}
 	}
 	return writeYAML(file, w.top)
@@ -95,7 +94,7 @@ func (w *workflow) readResults(dir string, r *Result) error {
 		}
 		for _, id := range ids {
 			r.Outputs[id] = steps[id].Outputs
-			r.Outcomes[id] = strings.ToLower(steps[id].Outcome)
+			r.Outcomes[id] = steps[id].Outcome
 		}
 	}
 	return nil

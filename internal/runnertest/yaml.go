@@ -41,9 +41,9 @@ func keys(mapping *yaml.Node) []string {
 }
 
 // scriptStep is a step that runs a script whatever happened before.
-func scriptStep(script string) *yaml.Node {
+func scriptStep(name, script string) *yaml.Node {
 	step := &yaml.Node{Kind: yaml.MappingNode}
-	for _, s := range []string{"if", "always()", "shell", "bash", "run", script} {
+	for _, s := range []string{"name", name, "if", "always()", "shell", "bash", "run", script} {
 		scalar := &yaml.Node{}
 		scalar.SetString(s)
 		step.Content = append(step.Content, scalar)

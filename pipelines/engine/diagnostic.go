@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"io/fs"
 	"net/url"
 	"os"
 	"path"
@@ -66,12 +67,14 @@ type diagnostics struct {
 	found []Diagnostic
 	// messages are what was said at each of them.
 	messages [][]string
-	index    map[Diagnostic]int
+	// index has the place of each, and seen also its messages.
+	index map[Diagnostic]int
+	seen  map[Diagnostic]bool
 }
 
 func (d *diagnostics) add(list ...Diagnostic) {
 	if d.index == nil {
-		d.index = map[Diagnostic]int{}
+		d.index, d.seen = map[Diagnostic]int{}, map[Diagnostic]bool{}
 	}
 	for _, n := range list {
 		place := Diagnostic{File: n.File, Line: n.Line, Column: n.Column}
@@ -87,7 +90,9 @@ func (d *diagnostics) add(list ...Diagnostic) {
 		} else if n.Test != d.found[i].Test && n.Test != "" {
 			n.Message = n.Test + ": " + n.Message
 		}
-		if !slices.Contains(d.messages[i], n.Message) {
+		place.Message = n.Message
+		if !d.seen[place] {
+			d.seen[place] = true
 			d.messages[i] = append(d.messages[i], n.Message)
 		}
 	}
@@ -141,7 +146,7 @@ func (p places) below(file string) (string, bool) {
 		file = strings.TrimPrefix(file, strings.TrimSuffix(root, "/")+"/")
 	}
 	file = path.Clean(file)
-	return file, file != "." && !path.IsAbs(file) && filepath.IsLocal(filepath.FromSlash(file))
+	return file, file != "." && fs.ValidPath(file) && filepath.IsLocal(filepath.FromSlash(file))
 }
 
 // built finds a file that the go command, the compiler or vet names while it
@@ -172,14 +177,17 @@ func (p places) built(file, importPath string) (string, bool) {
 // logged finds a file that a test of a package names when it logs something: its
 // name alone, or all of its path (-fullpath).
 func (p places) logged(file, importPath string) (string, bool) {
-	dir, ok := p.folder(importPath)
 	switch {
 	case filepath.IsAbs(file):
 		return p.below(file)
-	case !strings.Contains(file, "/"):
-		return path.Join(dir, file), ok && filepath.IsLocal(filepath.FromSlash(path.Join(dir, file)))
+	case strings.Contains(file, "/"):
+		return p.traced(file, importPath)
 	}
-	return p.traced(file, importPath)
+	dir, ok := p.folder(importPath)
+	if !ok {
+		return "", false
+	}
+	return p.below(path.Join(dir, file))
 }
 
 // traced finds the file of a function of a package. A file that is in the root
@@ -299,7 +307,7 @@ var (
 	testVerdict = regexp.MustCompile(`^(.*?)--- (FAIL|PASS|SKIP|BENCH): (\S+)( \(\d+\.\d+s\))?$`)
 	testLine    = regexp.MustCompile(`^([^:\s][^:]*\.go):(\d+): ?(.*)$`)
 	// ofTesting is what package testing says in a test's name, with a place of its own.
-	ofTesting    = regexp.MustCompile(`^testing\.go:\d+: (race detected during execution of test|TempDir RemoveAll cleanup: .*)$`)
+	ofTesting    = regexp.MustCompile(`^(?:.*/)?testing\.go:\d+: (race detected during execution of test|TempDir RemoveAll cleanup: .*)$`)
 	wanted       = regexp.MustCompile(`^want(?: \(unordered\))?:$`)
 	crashed      = regexp.MustCompile(`^(?:panic|fatal error|SIG[A-Z]+): `)
 	recovered    = regexp.MustCompile(` \[recovered(?:, repanicked)?\]$`)
@@ -323,10 +331,17 @@ type testLog struct {
 	name   string
 	failed bool
 	// race tells that package testing failed it for one.
-	race  bool
-	lines []Diagnostic
+	race bool
+	said []words
 	// rest has no place.
 	rest []string
+}
+
+// words are what a test said at one place.
+type words struct {
+	file    string
+	line    int
+	message []string
 }
 
 // testReader reads what the tests of a package say.
@@ -382,7 +397,7 @@ func (p places) tests(lines []string, importPath string) []Diagnostic {
 			}
 			r.interrupted()
 		default:
-			r.words(line)
+			r.speech(line)
 		}
 	}
 	if crashAt >= 0 {
@@ -401,20 +416,18 @@ func (p places) failures(logs []*testLog, importPath string, races, crash []Diag
 			continue
 		}
 		rest := log.rest
-		for _, d := range log.lines {
-			d.Test = log.name
-			file, ok := p.logged(d.File, importPath)
-			if !ok {
-				rest = append(rest, d.File+":"+strconv.Itoa(d.Line)+": "+d.Message)
-				continue
+		for _, w := range log.said {
+			message := strings.Join(w.message, "\n")
+			if file, ok := p.logged(w.file, importPath); ok {
+				found = append(found, Diagnostic{File: file, Line: w.line, Message: message, Test: log.name})
+			} else {
+				rest = append(rest, w.file+":"+strconv.Itoa(w.line)+": "+message)
 			}
-			d.File = file
-			found = append(found, d)
 		}
 		message := strings.TrimSpace(strings.Join(rest, "\n"))
-		explained := len(log.lines) > 0 || log.race && len(races) > 0 ||
+		explained := len(log.said) > 0 || log.race && len(races) > 0 ||
 			slices.ContainsFunc(reasons, func(d Diagnostic) bool { return partOf(d.Test, log.name) }) ||
-			slices.ContainsFunc(logs, func(l *testLog) bool { return l.failed && l != log && partOf(l.name, log.name) })
+			slices.ContainsFunc(logs, func(l *testLog) bool { return l.failed && l.name != log.name && partOf(l.name, log.name) })
 		switch {
 		case message == "" && explained:
 			continue
@@ -503,8 +516,8 @@ func (r *testReader) interrupted() {
 	}
 }
 
-// words reads what a test says.
-func (r *testReader) words(line string) {
+// speech reads what a test says.
+func (r *testReader) speech(line string) {
 	before := len(line) - len(strings.TrimLeft(line, " "))
 	if before < indent {
 		r.interrupted()
@@ -520,8 +533,8 @@ func (r *testReader) words(line string) {
 	log := r.open[len(r.open)-1]
 	start := log.indent + indent
 	if r.continues && before >= start+indent {
-		last := &log.lines[len(log.lines)-1]
-		last.Message += "\n" + line[start+indent:]
+		last := &log.said[len(log.said)-1]
+		last.message = append(last.message, line[start+indent:])
 		return
 	}
 	line = line[start:]
@@ -533,7 +546,7 @@ func (r *testReader) words(line string) {
 			log.rest = append(log.rest, m[1])
 		}
 	} else if m := testLine.FindStringSubmatch(line); m != nil {
-		log.lines = append(log.lines, Diagnostic{File: m[1], Line: number(m[2]), Message: m[3]})
+		log.said = append(log.said, words{m[1], number(m[2]), []string{m[3]}})
 		r.continues = true
 	} else {
 		log.rest = append(log.rest, line)

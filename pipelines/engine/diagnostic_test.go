@@ -109,9 +109,8 @@ func checkDiagnostics(t *testing.T, src engine.Source, step, want string) {
 		_, err = e.Compile(t.Context(), src, []engine.Target{target}, nil)
 	default:
 		test := engine.Test{Args: words[1:]}
-		for _, m := range src.Modules {
-			if src.Workspace != "" {
-				// Modules below the main module's folder are not in its "./...".
+		if src.Workspace != "" { // "./..." is one module alone
+			for _, m := range src.Modules {
 				rel, err := filepath.Rel(src.Module, m)
 				if err != nil {
 					t.Fatal(err)
@@ -160,6 +159,9 @@ func checkDiagnostics(t *testing.T, src engine.Source, step, want string) {
 // message. They are in the order of their places, since the go command works on
 // several packages at once.
 func text(list []engine.Diagnostic, messages bool) string {
+	if len(list) == 0 {
+		return "nothing\n"
+	}
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b engine.Diagnostic) int {
 		return stdcmp.Or(stdcmp.Compare(a.File, b.File), stdcmp.Compare(a.Line, b.Line), stdcmp.Compare(a.Column, b.Column))
@@ -192,7 +194,7 @@ func FuzzDiagnostics(f *testing.F) {
 	steps := []string{"test", "compile", "vet", "download", "verify"}
 	for _, output := range []string{
 		"# example.com/x\n./main.go:3:15: undefined: nothing\n\thave (a)\n",
-		"vet: ../../lib/lib.go:3:15: undefined\nC:\\x\\main.go:1:2: a\n/etc/passwd.go:1:1: a\n",
+		"vet: ../../lib/lib.go:3:15: undefined\nC:\\x\\main.go:1:2: a\n/etc/passwd.go:1:1: a\n\xff.go:1:1: a\n",
 		"package example.com/x\n\timports example.com/lib/../../y from ../a.go\n\timports example.com/x from b.go: import cycle not allowed\n",
 		"go: errors parsing ../go.mod:\n../go.mod:5: unknown directive: x\n../../go.work:2: x\n",
 		"--- FAIL: TestX (0.00s)\n    x_test.go:7: a\n        b\n    --- FAIL: TestX/a (0.00s)\n        ../../y_test.go:8: c\nFAIL\nFAIL\texample.com/x/../..\t0.01s\n",

@@ -19,6 +19,7 @@ func TestPublishes(t *testing.T) {
 		{"release gone", Event{Name: "release", Ref: "refs/tags/v1.2.3", Deleted: true}, false},
 		{"schedule", Event{Name: "schedule", Ref: main}, true},
 		{"by hand", Event{Name: "workflow_dispatch", Ref: main}, true},
+		{"queue by hand", Event{Name: "workflow_dispatch", Ref: "refs/heads/gh-readonly-queue/main/pr-7-0b1c2d3"}, false},
 		{"by program", Event{Name: "repository_dispatch", Ref: main}, true},
 		{"pull request", Event{Name: "pull_request", Ref: "refs/pull/7/merge", Number: 7}, false},
 		{"target", Event{Name: "pull_request_target", Ref: main, Number: 7}, false},

@@ -210,7 +210,7 @@ func (r *Rule) others(existing []string, prefix, suffix string) []version {
 	}
 	var all []version
 	for _, name := range existing {
-		for _, read := range []func(string) (version, bool){r.read, parseVersion, bare} {
+		for _, read := range []func(string) (version, bool){r.read, bare} {
 			if v, ok := read(name); ok && v.stable() {
 				all = append(all, v)
 				break
