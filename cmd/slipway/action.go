@@ -184,7 +184,10 @@ func (a *actionRun) repositories(ctx context.Context, publishes bool) ([]string,
 	to := pipelines.To{Repository: a.in["to"]}
 	o.Host = loginHost(p, []pipelines.To{to})
 	repositories, err := pipelines.Repositories(p, to, o)
-	return repositories, o, err
+	if err != nil {
+		return nil, o, err
+	}
+	return repositories, o, maskLogin(ctx, p, to, o)
 }
 
 // existing are the tags that git and the registry know. A registry that does not

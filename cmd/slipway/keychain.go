@@ -2,10 +2,14 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"net/url"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 
+	"github.com/slipway-dev/slipway/pipelines"
+	"github.com/slipway-dev/slipway/pipelines/plan"
 	"github.com/slipway-dev/slipway/pipelines/registry"
 )
 
@@ -37,6 +41,16 @@ func (k jobKeychain) Resolve(target authn.Resource) (authn.Authenticator, error)
 	}
 	// GitHub takes any name with a token.
 	return &authn.Basic{Username: k.user, Password: k.token}, nil
+}
+
+// maskLogin masks what the images will be published with, before a program that
+// is tested could print it.
+func maskLogin(ctx context.Context, p *plan.Plan, to pipelines.To, o registry.Options) error {
+	repositories, err := pipelines.Repositories(p, to, o)
+	for _, repository := range repositories {
+		err = errors.Join(err, registry.TellSecrets(ctx, repository, o))
+	}
+	return err
 }
 
 // packagesHost is the container registry of a GitHub server: ghcr.io, or that of

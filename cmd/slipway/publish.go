@@ -157,6 +157,13 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 			return err
 		}
 	}
+	if e.workflow != nil {
+		for _, to := range destinations {
+			if err := maskLogin(ctx, s.plan, to, s.options.Registry); err != nil {
+				return err
+			}
+		}
+	}
 	built, err := pipelines.Build(ctx, s.plan, s.options)
 	if err != nil {
 		return err

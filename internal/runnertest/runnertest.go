@@ -60,6 +60,7 @@
 //   - GitHub hides encoded forms of a secret as well, like base64.
 //   - GitHub skips empty lines in $GITHUB_OUTPUT and $GITHUB_ENV; act fails.
 //   - ::debug:: goes nowhere, and ::set-output:: works without a warning.
+//   - sudo is refused, since the steps run on this machine.
 //   - There are no containers, services, matrices, tokens for OIDC and no limits of
 //     GitHub, like that on the size of a summary. Permissions change nothing.
 package runnertest
@@ -200,10 +201,13 @@ func run(t testing.TB, o Options) (*Result, error) {
 	}
 	t.Cleanup(func() { removeAll(root) })
 	in := func(name string) string { return filepath.Join(root, name) }
-	for _, name := range []string{"home", "actions", "calls", "steps"} {
+	for _, name := range []string{"home", "actions", "calls", "steps", "bin"} {
 		if err := os.Mkdir(in(name), 0o755); err != nil {
 			return nil, err
 		}
+	}
+	if err := os.WriteFile(filepath.Join(in("bin"), "sudo"), []byte(sudo), 0o755); err != nil {
+		return nil, err
 	}
 	if o.Cache == "" {
 		o.Cache = in("cache")
@@ -273,7 +277,7 @@ func run(t testing.TB, o Options) (*Result, error) {
 	cmd.Env = append(environ, "ACT_DISABLE_VERSION_CHECK=1")
 	for i, variable := range cmd.Env {
 		if path, ok := strings.CutPrefix(variable, "PATH="); ok {
-			cmd.Env[i] = "PATH=" + in("shells") + string(filepath.ListSeparator) + path
+			cmd.Env[i] = "PATH=" + strings.Join([]string{in("shells"), in("bin"), path}, string(filepath.ListSeparator))
 		}
 	}
 	var stdout, stderr bytes.Buffer

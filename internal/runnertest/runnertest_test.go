@@ -77,6 +77,7 @@ runs:
 `
 
 func TestComposite(t *testing.T) {
+	t.Parallel()
 	dir := writeAction(t, toyAction)
 	r := ok(t, runnertest.Options{
 		Workflow: toy(`
@@ -136,6 +137,7 @@ func TestComposite(t *testing.T) {
 }
 
 func TestOutputs(t *testing.T) {
+	t.Parallel()
 	values := map[string]string{
 		"plain":      "a=b<<c",
 		"empty":      "",
@@ -167,6 +169,7 @@ func TestOutputs(t *testing.T) {
 }
 
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	r := ok(t, runnertest.Options{
 		Workflow: toy(`
 - env: {SECRET: "${{ secrets.pass_phrase }}"}
@@ -220,6 +223,7 @@ no end
 }
 
 func TestFailure(t *testing.T) {
+	t.Parallel()
 	r := runnertest.Run(t, runnertest.Options{
 		Workflow: toy(`
 - id: broken
@@ -282,6 +286,7 @@ const tell = `
 `
 
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	history := func(dir string) {
 		commit(t, dir, "tag v1.0.0", "commit -q --allow-empty -m second", "tag -m two v1.1.0", "branch release/1", "commit -q --allow-empty -m third")
 	}
@@ -311,6 +316,7 @@ func TestEvents(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			test.options.Workflow, test.options.Prepare = toy(tell), history
 			r := ok(t, test.options)
 			for _, name := range []string{"GITHUB_BASE_REF", "GITHUB_HEAD_REF", "fork"} {
@@ -327,6 +333,7 @@ func TestEvents(t *testing.T) {
 }
 
 func TestCheckoutOfAll(t *testing.T) {
+	t.Parallel()
 	r := ok(t, runnertest.Options{
 		Workflow: toy(strings.Replace(tell, "vars.none || 1", "0", 1)),
 		Prepare:  func(dir string) { commit(t, dir, "tag v1.0.0", "commit -q --allow-empty -m second") },
@@ -364,6 +371,7 @@ const cached = `
 `
 
 func TestCache(t *testing.T) {
+	t.Parallel()
 	cache := t.TempDir()
 	run := func(ref, source string) *runnertest.Result {
 		t.Helper()
@@ -408,6 +416,7 @@ func TestCache(t *testing.T) {
 }
 
 func TestSetupGo(t *testing.T) {
+	t.Parallel()
 	r := ok(t, runnertest.Options{Workflow: toy(`
 - id: go
   uses: actions/setup-go@v7
@@ -445,6 +454,7 @@ func TestMachine(t *testing.T) {
     echo "files=$(ls -A)" >>"$GITHUB_OUTPUT"
     echo "input=$(cat)" >>"$GITHUB_OUTPUT"
     echo "bash=$(command -v bash)" >>"$GITHUB_OUTPUT"
+    echo "root=$(sudo -n id -u 2>&1)" >>"$GITHUB_OUTPUT"
     echo "token=${GITHUB_TOKEN-}${{ github.token == secrets.GITHUB_TOKEN && 'same' || 'other' }}" >>"$GITHUB_OUTPUT"
 `),
 		// Files that act would read by itself.
@@ -455,13 +465,14 @@ func TestMachine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"bash": bash, "mine": "", "given": "it's = fine", "files": "", "input": "", "token": "same"}
+	want := map[string]string{"bash": bash, "root": "sudo: there is none in a test", "mine": "", "given": "it's = fine", "files": "", "input": "", "token": "same"}
 	if diff := cmp.Diff(want, r.Outputs["env"]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 func TestSideBySide(t *testing.T) {
+	t.Parallel()
 	var wg sync.WaitGroup
 	results := make([]*runnertest.Result, 3)
 	runnertest.Run(t, runnertest.Options{Workflow: toy("- run: echo so that act is there")})
@@ -499,6 +510,7 @@ func (r *recorded) Fatalf(format string, args ...any) {
 }
 
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	action := func(steps string) map[string]string {
 		return map[string]string{"acme/toy@v1": writeAction(t, "name: Toy\ndescription: Toy\ninputs: {word: {description: A word}}\nruns:\n  using: composite\n  steps:\n"+indent(steps, "    "))}
 	}
@@ -525,6 +537,7 @@ func TestRefused(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := &recorded{T: t}
 			result := runnertest.Run(r, test.options)
 			if !strings.Contains(r.failure, test.want) {
@@ -537,6 +550,7 @@ func TestRefused(t *testing.T) {
 // TestBrokenAction uses what an action may not use. On GitHub, that is an error of
 // the job as well.
 func TestBrokenAction(t *testing.T) {
+	t.Parallel()
 	r := runnertest.Run(t, runnertest.Options{
 		Workflow: toy("- uses: acme/toy@v1"),
 		Actions: map[string]string{"acme/toy@v1": writeAction(t, `
@@ -551,6 +565,7 @@ runs: {using: composite, steps: [{run: "echo ${{ secrets.x }}", shell: bash}]}
 }
 
 func TestActionOfTheRepository(t *testing.T) {
+	t.Parallel()
 	r := ok(t, runnertest.Options{
 		Workflow: toy("- uses: actions/checkout@v7\n- {id: here, uses: ./tools/toy, with: {word: hi}}"),
 		Files:    fstest.MapFS{"tools/toy/action.yml": {Data: []byte(toyAction)}},
@@ -562,6 +577,7 @@ func TestActionOfTheRepository(t *testing.T) {
 
 // TestCommitted copies what a commit would hold.
 func TestCommitted(t *testing.T) {
+	t.Parallel()
 	dir := writeAction(t, toyAction)
 	for name, text := range map[string]string{".gitignore": "/ignored\n", "ignored": "x", "new": "x"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

@@ -30,6 +30,13 @@ done
 exit "$code"
 `
 
+// sudo stands in for the program of that name. A test's step may not change the
+// machine that it runs on.
+const sudo = `#!/bin/sh
+echo 'sudo: there is none in a test' >&2
+exit 1
+`
+
 // writeShells writes the shells into a folder. They leave copies of what steps
 // write to $GITHUB_ENV and $GITHUB_OUTPUT in another one.
 func writeShells(dir, files string) error {

@@ -48,7 +48,7 @@ func TestOneVersion(t *testing.T) {
 		{daggerVersion, `const Version = "`, `"`, []string{"pipelines/engine/dagger/dagger.go"}},
 		{daggerVersion, `\(v`, `\), with the same digest`, []string{"README.md"}},
 		{daggerVersion, `on a Dagger engine, v`, `\b`, []string{"docs/dagger.md"}},
-		{daggerVersion, "installed `dagger` of\nv", `\b`, []string{"docs/dagger.md"}},
+		{daggerVersion, "installed `dagger` of\\sv", `\b`, []string{"docs/dagger.md"}},
 		{daggerVersion, `needs a Dagger engine of v`, `\b`, []string{"Taskfile.yml"}},
 	} {
 		pattern := regexp.MustCompile(`(` + place.before + `)(` + number + `)(` + place.after + `)`)

@@ -742,7 +742,7 @@ func timeouts(message string, running []string, goroutines []goroutine) []Diagno
 				parts = append(parts, s)
 			}
 		}
-		if placed[test] >= len(parts) || g.waits && placed[test] > 0 {
+		if placed[test] >= len(parts) {
 			continue
 		}
 		placed[test]++

@@ -75,3 +75,15 @@ func findCredentials(ctx context.Context, t *target, o Options) (*credentials, e
 	}
 	return c, nil
 }
+
+// TellSecrets tells Options.Secret what Push would log in with, and asks no
+// registry: a log can mask it before anything else is done. Errors are
+// *ReferenceError and *AuthError.
+func TellSecrets(ctx context.Context, repository string, o Options) error {
+	t, err := newTarget(repository, nil, Options{PlainHTTP: o.PlainHTTP})
+	if err != nil {
+		return err
+	}
+	_, err = findCredentials(ctx, t, o)
+	return err
+}

@@ -15,7 +15,7 @@ divide() {
   done
   case $1 in
     *[*?[]* | !*) echo "::error::this stand-in for actions/cache knows no patterns, like $1" >&2; exit 1 ;;
-    "~/"*) base=$HOME rest=${1#"~/"} where=HOME ;;
+    \~/*) base=$HOME rest=${1#\~/} where=HOME ;;
     /*) base=/ rest=${1#/} where=/ ;;
     *) base=$GITHUB_WORKSPACE rest=$1 where=GITHUB_WORKSPACE ;;
   esac
@@ -27,8 +27,8 @@ digest() { sha256sum | cut -c1-32; }
 
 # begin reads the inputs. Entries is the folder of all caches of the same paths.
 begin() {
-  mapfile -t paths < <(lines "$PATHS")
-  entries=$CACHE/$(for path in "${paths[@]}"; do divide "$path"; echo "$where/$rest"; done | digest)
+  mapfile -t places < <(lines "$PATHS")
+  entries=$CACHE/$(for path in "${places[@]}"; do divide "$path"; echo "$where/$rest"; done | digest)
   if ((${#KEY} > 512)); then invalid="Key Validation Error: $KEY cannot be larger than 512 characters."; fi
   if [[ $KEY == *,* ]]; then invalid="Key Validation Error: $KEY cannot contain commas."; fi
 }
@@ -79,8 +79,8 @@ restore() {
     echo "Cache found and can be restored from key: $matched"
     return
   fi
-  for i in "${!paths[@]}"; do
-    divide "${paths[i]}"
+  for i in "${!places[@]}"; do
+    divide "${places[i]}"
     [ ! -e "$found/$i.tar" ] || tar -C "$base" -xf "$found/$i.tar"
   done
   echo "Cache restored from key: $matched"
@@ -94,8 +94,8 @@ save() {
   entry=$entries/$(digest <<<"$GITHUB_REF")/$(digest <<<"$KEY")
   mkdir -p "${entry%/*}"
   new=$(mktemp -d "$CACHE/new-XXXXXX")
-  for i in "${!paths[@]}"; do
-    divide "${paths[i]}"
+  for i in "${!places[@]}"; do
+    divide "${places[i]}"
     [ -e "$base/$rest" ] || continue
     any=yes
     tar -C "$base" -cf "$new/$i.tar" -- "$rest"

@@ -22,11 +22,11 @@ fi
 all_tags='+refs/tags/*:refs/tags/*'
 specs=()
 if ((DEPTH <= 0)); then
-  depth=()
+  shallow=()
   specs=('+refs/heads/*:refs/remotes/origin/*' "$all_tags")
   case $ref in refs/pull/*) specs+=("+${commit:-$ref}:refs/remotes/pull/${ref#refs/pull/}") ;; esac
 else
-  depth=("--depth=$DEPTH")
+  shallow=("--depth=$DEPTH")
   [ "$TAGS" != true ] || specs+=("$all_tags")
   case $ref in
     refs/heads/*) specs+=("+${commit:-$ref}:refs/remotes/origin/${ref#refs/heads/}") ;;
@@ -40,13 +40,13 @@ else
   esac
 fi
 
-target=$GITHUB_WORKSPACE/$TARGET
-mkdir -p "$target"
-cd "$target"
+folder=$GITHUB_WORKSPACE/$TARGET
+mkdir -p "$folder"
+cd "$folder" || exit
 git init --quiet --initial-branch=main
 url=$GITHUB_SERVER_URL/$REPOSITORY
 git remote add origin "$url"
-git -c "url.file://$ORIGIN.insteadOf=$url" fetch --quiet --no-tags --prune --no-recurse-submodules "${depth[@]}" origin "${specs[@]}"
+git -c "url.file://$ORIGIN.insteadOf=$url" fetch --quiet --no-tags --prune --no-recurse-submodules "${shallow[@]}" origin "${specs[@]}"
 
 case $ref in
   refs/heads/*) what=(-B "${ref#refs/heads/}" "refs/remotes/origin/${ref#refs/heads/}") ;;
