@@ -204,7 +204,7 @@ labels: |
 			if strings.Contains(r.Log, registrytest.Password) {
 				t.Errorf("the log has the password:\n%s", r.Log)
 			}
-			if len(r.Path) != 1 || !strings.HasSuffix(filepath.ToSlash(r.Path[0]), "/slipway/bin") {
+			if !slices.ContainsFunc(r.Path, func(dir string) bool { return strings.HasSuffix(filepath.ToSlash(dir), "/slipway/bin") }) {
 				t.Errorf("added to PATH: %v", r.Path)
 			}
 		})
@@ -306,7 +306,7 @@ func TestActionOfReadme(t *testing.T) {
 	run := func(main string) *runnertest.Result {
 		t.Helper()
 		r := runAction(t, runnertest.Options{
-			Workflow: workflow, Cache: cache,
+			Workflow: workflow, Cache: cache, Actor: registrytest.Username,
 			Files: fstest.MapFS{
 				"go.mod":  {Data: []byte("module github.com/acme/hello\n\ngo 1.26.0\n")},
 				"main.go": {Data: []byte(main)},

@@ -92,7 +92,7 @@ func payload(o Options, sha string) ([]byte, error) {
 		"html_url": "https://github.com/" + Repository, "clone_url": "https://github.com/" + Repository + ".git",
 		"default_branch": "main", "private": false, "visibility": "public", "fork": false,
 	}
-	least := map[string]any{"repository": repository, "sender": map[string]any{"login": actor, "type": "User"}}
+	least := map[string]any{"repository": repository, "sender": map[string]any{"login": o.Actor, "type": "User"}}
 	switch {
 	case o.Event == "push":
 		least["ref"], least["before"], least["after"] = o.Ref, strings.Repeat("0", 40), sha

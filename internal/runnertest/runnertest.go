@@ -88,13 +88,8 @@ import (
 // internal/tools pins.
 const runner = "github.com/nektos/act"
 
-const (
-	// Token is ${{ github.token }}, where Options.Secrets has no GITHUB_TOKEN.
-	Token = "ghs_token-of-the-job"
-
-	// actor is who triggers all workflows.
-	actor = "octocat"
-)
+// Token is ${{ github.token }}, where Options.Secrets has no GITHUB_TOKEN.
+const Token = "ghs_token-of-the-job"
 
 // Options says what to run.
 type Options struct {
@@ -116,6 +111,8 @@ type Options struct {
 	// least is added where it lacks it: the repository, ref and commit of a push, the
 	// number of a pull request and where it comes from.
 	Payload []byte
+	// Actor is who triggered the event. The default is "octocat".
+	Actor string
 	// Secrets are the repository's secrets. They are hidden in the log.
 	Secrets map[string]string
 	// Env are variables of the runner's machine, beside those that say how to reach
@@ -184,6 +181,9 @@ func run(t testing.TB, o Options) (*Result, error) {
 	t.Helper()
 	if o.Event == "" {
 		o.Event = "push"
+	}
+	if o.Actor == "" {
+		o.Actor = "octocat"
 	}
 	if o.Ref == "" {
 		o.Ref = "refs/heads/main"
@@ -262,7 +262,7 @@ func run(t testing.TB, o Options) (*Result, error) {
 		o.Event, "--json", "--strict",
 		"--directory", in("repository"), "--workflows", in("workflow.yml"),
 		"--platform", image + "=-self-hosted", "--concurrent-jobs", "1",
-		"--actor", actor, "--eventpath", in("event.json"), "--defaultbranch", "main",
+		"--actor", o.Actor, "--eventpath", in("event.json"), "--defaultbranch", "main",
 		// Files, so that nothing secret is in an argument and nothing in the repository
 		// is taken for them.
 		"--secret-file", in("secrets.yaml"), "--env-file", in("env.yaml"), "--var-file", in("none"), "--input-file", in("none"),
@@ -353,7 +353,7 @@ func variables(o Options, sha string) map[string]string {
 		"GITHUB_REF_TYPE":            kind,
 		"GITHUB_REF_PROTECTED":       "false",
 		"GITHUB_ACTOR_ID":            "3",
-		"GITHUB_TRIGGERING_ACTOR":    actor,
+		"GITHUB_TRIGGERING_ACTOR":    o.Actor,
 		"GITHUB_WORKFLOW_REF":        Repository + "/" + workflowFile + "@" + o.Ref,
 		"GITHUB_WORKFLOW_SHA":        sha,
 		"GITHUB_RETENTION_DAYS":      "90",

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 
 	"github.com/slipway-dev/slipway/pipelines/report"
@@ -113,11 +114,19 @@ func writeImage(b *strings.Builder, img report.Image, good bool) {
 	}
 	fmt.Fprintf(b, "### %s %s\n\n", mark, text(img.Name))
 	b.WriteString("| platform | size | layers | smoke test | digest |\n|---|--:|--:|---|---|\n")
+	var notes []string
 	for _, p := range img.Platforms {
+		proof, note := verdicts(p.Smoke)
 		fmt.Fprintf(b, "| %s | %s | %d | %s | %s |\n",
-			cell(p.Platform), cell(size(p, img.Previous)), len(p.Layers), verdicts(p.Smoke), code(p.Digest))
+			cell(p.Platform), size(p, img.Previous), len(p.Layers), proof, code(short(p.Digest)))
+		if note != "" {
+			notes = append(notes, p.Platform+" was not run: "+note)
+		}
 	}
 	b.WriteString("\n")
+	for _, note := range notes {
+		fmt.Fprintf(b, "%s\n\n", text(note))
+	}
 	fmt.Fprintf(b, "Digest of the index: %s\n\n", code(img.Digest))
 	if img.Previous != nil {
 		change := "The image differs from the one at"
@@ -131,20 +140,23 @@ func writeImage(b *strings.Builder, img report.Image, good bool) {
 	}
 	b.WriteString(fence("sh", "docker pull "+img.References[0]) + "\n")
 	if tags := img.References[1:]; len(tags) > 0 {
-		b.WriteString("Tags: ")
-		for i, tag := range tags {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(code(tag))
-		}
-		b.WriteString("\n\n")
+		fmt.Fprintf(b, "Tags: %s\n\n", "`"+strings.Join(tags, "`, `")+"`")
 	}
 }
 
-// size is a platform's size, and what it was before.
+// short is the beginning of a digest, as long as docker shows it: a table has no
+// room for more, and the index leads to all of it.
+func short(digest string) string {
+	const digits = 12
+	if algorithm, hex, ok := strings.Cut(digest, ":"); ok && len(hex) > digits {
+		return algorithm + ":" + hex[:digits]
+	}
+	return digest
+}
+
+// size is a cell with a platform's size, and what has changed since before.
 func size(p report.Platform, before *report.Previous) string {
-	now := report.Bytes(p.Size)
+	now := inCell(p.Size)
 	if before == nil {
 		return now
 	}
@@ -153,28 +165,35 @@ func size(p report.Platform, before *report.Previous) string {
 	case !ok:
 		return now + " (new)"
 	case change > 0:
-		return fmt.Sprintf("%s (+%s)", now, report.Bytes(change))
+		return now + " (+" + inCell(change) + ")"
 	case change < 0:
-		return fmt.Sprintf("%s (−%s)", now, report.Bytes(-change))
+		return now + " (−" + inCell(-change) + ")"
 	}
 	return now + " (±0)"
 }
 
-// verdicts are a cell with the verdicts of a platform's smoke tests.
-func verdicts(all []smoke.Verdict) string {
-	if len(all) == 0 {
-		return "not run"
+// inCell is a size that no cell breaks in two.
+func inCell(n int64) string { return strings.ReplaceAll(report.Bytes(n), " ", "&nbsp;") }
+
+// verdicts are a cell with the verdicts of a platform's smoke tests. Why none could
+// be run is the same for each of them, and is a note.
+func verdicts(all []smoke.Verdict) (proof, note string) {
+	if !slices.ContainsFunc(all, func(v smoke.Verdict) bool { return v.Status != smoke.NotRun }) {
+		if len(all) > 0 {
+			note = all[0].Detail
+		}
+		return "➖ not run", note
 	}
-	var cells []string
+	var lines []string
 	for _, v := range all {
 		mark := map[smoke.Status]string{smoke.Passed: "✅", smoke.Failed: "❌"}[v.Status]
 		line := cmp.Or(mark, "➖") + " " + cell(v.Name)
 		if v.Status != smoke.Passed {
 			line += ": " + cell(v.Detail)
 		}
-		cells = append(cells, line)
+		lines = append(lines, line)
 	}
-	return strings.Join(cells, "<br>")
+	return strings.Join(lines, "<br>"), ""
 }
 
 // markdown is what could be Markdown or HTML in a text.

@@ -21,7 +21,7 @@ func result() *report.Result {
 					Smoke: []smoke.Verdict{{Name: "says | hello", Status: smoke.Passed}, {Name: "stops", Status: smoke.Failed, Detail: "exit code 1\nwanted 0"}}},
 				{Platform: "linux/arm64", Digest: "sha256:bbbb", Size: 1_000_000, Layers: make([]report.Layer, 2),
 					Smoke: []smoke.Verdict{{Name: "says hello", Status: smoke.NotRun, Detail: "no emulator"}}},
-				{Platform: "linux/riscv64", Digest: "sha256:cccc", Size: 1_000_000, Layers: make([]report.Layer, 3)},
+				{Platform: "linux/riscv64", Digest: "sha256:0123456789abcdef", Size: 1_000_000, Layers: make([]report.Layer, 3)},
 			},
 			References: []string{"ghcr.io/acme/hello@sha256:1111", "ghcr.io/acme/hello:1.2.3", "ghcr.io/acme/hello:latest"},
 			Previous: &report.Previous{Reference: "ghcr.io/acme/hello:latest", Digest: "sha256:0000",
@@ -48,9 +48,10 @@ func TestSummaryOfWhatWasPublished(t *testing.T) {
 	contains(t, got,
 		"### ✅ hello\n\n",
 		"| platform | size | layers | smoke test | digest |\n|---|--:|--:|---|---|\n",
-		"| linux/amd64 | 1.04 MB (+12 kB) | 2 | ✅ says \\| hello<br>❌ stops: exit code 1 wanted 0 | `sha256:aaaa` |\n",
-		"| linux/arm64 | 1 MB (−200 kB) | 2 | ➖ says hello: no emulator | `sha256:bbbb` |\n",
-		"| linux/riscv64 | 1 MB (new) | 3 | not run | `sha256:cccc` |\n",
+		"| linux/amd64 | 1.04&nbsp;MB (+12&nbsp;kB) | 2 | ✅ says \\| hello<br>❌ stops: exit code 1 wanted 0 | `sha256:aaaa` |\n",
+		"| linux/arm64 | 1&nbsp;MB (−200&nbsp;kB) | 2 | ➖ not run | `sha256:bbbb` |\n",
+		"| linux/riscv64 | 1&nbsp;MB (new) | 3 | ➖ not run | `sha256:0123456789ab` |\n\n",
+		"linux/arm64 was not run: no emulator\n\nDigest of the index: `sha256:1111`\n",
 		"The image differs from the one at `ghcr.io/acme/hello:latest`.\n",
 		"```sh\ndocker pull ghcr.io/acme/hello@sha256:1111\n```\n",
 		"Tags: `ghcr.io/acme/hello:1.2.3`, `ghcr.io/acme/hello:latest`\n",
@@ -68,7 +69,7 @@ func TestSummaryOfWhatDidNotChange(t *testing.T) {
 	r.Images[0].Previous.Digest = "sha256:1111"
 	r.Images[0].Previous.Sizes["linux/amd64"] = 1_040_000
 	got := github.Summary{Result: r, Unpublished: "Not published: a pull request."}.Markdown()
-	contains(t, got, "1.04 MB (±0)", "Nothing has changed: this is the image that was already at `ghcr.io/acme/hello:latest`.", "Not published: a pull request.")
+	contains(t, got, "1.04&nbsp;MB (±0)", "Nothing has changed: this is the image that was already at `ghcr.io/acme/hello:latest`.", "Not published: a pull request.")
 	for _, no := range []string{"docker pull", "Tags:", "laptop"} {
 		if strings.Contains(got, no) {
 			t.Errorf("it has %q:\n%s", no, got)
@@ -123,7 +124,7 @@ func ExampleSummary_Markdown() {
 	//
 	// | platform | size | layers | smoke test | digest |
 	// |---|--:|--:|---|---|
-	// | linux/amd64 | 1.04 MB | 2 | ✅ starts | `sha256:f82f` |
+	// | linux/amd64 | 1.04&nbsp;MB | 2 | ✅ starts | `sha256:f82f` |
 	//
 	// Digest of the index: `sha256:f6f1`
 	//
