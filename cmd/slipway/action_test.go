@@ -17,6 +17,7 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/registrytest"
 	"github.com/slipway-dev/slipway/internal/runnertest"
+	"github.com/slipway-dev/slipway/pipelines/engine/dagger"
 	"github.com/slipway-dev/slipway/pipelines/engine/local/sandbox"
 )
 
@@ -343,5 +344,42 @@ func TestActionOfReadme(t *testing.T) {
 	}
 	if !strings.Contains(second.Summary, "Nothing has changed: this is the image that was already at `ghcr.io/acme/hello:edge`") {
 		t.Errorf("the second run does not say that nothing has changed:\n%s", second.Summary)
+	}
+}
+
+// TestActionOnDagger runs the action with both engines: the same digest.
+func TestActionOnDagger(t *testing.T) {
+	engine := daggerEnviron()
+	if len(engine) == 0 {
+		t.Skip("no Dagger engine: run the tests below dagger run, or name one in _EXPERIMENTAL_DAGGER_RUNNER_HOST")
+	}
+	env := map[string]string{}
+	for _, v := range append(engine, daggerCLI+"="+os.Getenv(daggerCLI)) {
+		name, value, _ := strings.Cut(v, "=")
+		env[name] = value
+	}
+	digests := map[string]string{}
+	for _, name := range []string{"local", "dagger"} {
+		with := "{source: services/hello, push: false, cache: false, engine: " + name
+		if builder := os.Getenv("SLIPWAY_TEST_BUILDER"); name == "dagger" && builder != "" {
+			with += ", builder: '" + builder + "'"
+		}
+		r := runAction(t, runnertest.Options{Workflow: workflowOf(with + "}"), Files: hello(nil), Env: env})
+		if r.Failed {
+			t.Fatalf("%s: the workflow failed:\n%s", name, r.Log)
+		}
+		digests[name] = r.Outputs["image"]["digest"]
+		if want := `"name": "` + name + `"`; !strings.Contains(r.Outputs["image"]["report"], want) {
+			t.Errorf("%s: the report has no %s:\n%s", name, want, r.Outputs["image"]["report"])
+		}
+		installed := slices.ContainsFunc(r.Calls, func(c runnertest.Call) bool {
+			return c.Action == "dagger/dagger-for-github" && c.With["version"] == dagger.Version
+		})
+		if installed != (name == "dagger") {
+			t.Errorf("%s: the Dagger command line is installed, or not: %v", name, r.Calls)
+		}
+	}
+	if digests["local"] == "" || digests["local"] != digests["dagger"] {
+		t.Errorf("the digests are %v", digests)
 	}
 }
