@@ -46,12 +46,11 @@
 //
 // These are left, and a test must not rely on them:
 //
-//   - In the text of run, ${{ github.action_ref }} and action_repository are what
-//     the composite action was used as. On GitHub they are empty there, and only in
-//     env and with are they set.
+//   - ${{ github.action_ref }} and action_repository are those of the composite
+//     action in all of its steps. On GitHub they are so in env and if alone; in run
+//     they are empty, and in with they are those of the action that the step uses.
 //   - ${{ env }} has all variables of the process, like PATH.
-//   - What looks like an expression in the value of a variable or of an input is
-//     evaluated, and not only what is written in the file.
+//   - What looks like an expression in a value of $GITHUB_ENV is evaluated.
 //   - An input's name has to be written as it is declared. Upper and lower case are
 //     the same on GitHub.
 //   - The folders of the runner have other names in each run, so ${{ runner.temp }}
