@@ -10,7 +10,7 @@ import { pathToFileURL } from "node:url";
 // The package imports its schemas as bundlers do, without saying that they are JSON.
 const hook = `export const load = (url, context, next) => {
   const type = url.endsWith(".json") ? { type: "json" } : {};
-  return next(url, { ...context, importAttributes: type, importAssertions: type });
+  return next(url, { ...context, importAttributes: type });
 };`;
 register("data:text/javascript," + encodeURIComponent(hook));
 

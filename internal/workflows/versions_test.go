@@ -39,7 +39,6 @@ func TestOneVersion(t *testing.T) {
 		files         []string
 	}{
 		{dagger.DefaultRelease(), `go-version: `, `\b`, append(workflows(t), "action.yml")},
-		{dagger.DefaultRelease(), `-go`, `-\$\{\{`, []string{"action.yml"}},
 		{dagger.DefaultRelease(), "`go.mod`\\), or ", `, unless`, []string{"docs/dagger.md"}},
 		{daggerVersion, `(?s:uses: dagger/dagger-for-github@[^\n]*\n\s*with:\n\s*)version: `, `\b`, append(workflows(t), "action.yml")},
 		{daggerVersion, `registry\.dagger\.io/engine:v`, `\b`, workflows(t)},
