@@ -20,7 +20,7 @@ func TestResultJSON(t *testing.T) {
 		Images: []Image{{
 			Name: "hello", Digest: "sha256:01", MediaType: "application/vnd.oci.image.index.v1+json", Size: 491,
 			Platforms: []Platform{{
-				Platform: "linux/arm/v7", Digest: "sha256:02", Size: 1050000,
+				Platform: "linux/arm/v7", Digest: "sha256:02", Config: "sha256:06", Size: 1050000,
 				Layers:   []Layer{{Digest: "sha256:03", DiffID: "sha256:04", Size: 180000, Title: "base"}},
 				Binaries: []Binary{{Path: "/hello", Size: 1500000, SHA256: "05"}},
 				Smoke: []smoke.Verdict{
@@ -31,6 +31,7 @@ func TestResultJSON(t *testing.T) {
 			}},
 			References: []string{"example.com/hello@sha256:01"},
 			Outputs:    []string{"oci:dist"},
+			Previous:   &Previous{Reference: "example.com/hello:v1", Digest: "sha256:07", Sizes: map[string]int64{"linux/arm/v7": 1040000}},
 		}},
 		Timings:  []Timing{{Step: "compile", Platform: "linux/arm/v7", Milliseconds: 2100}},
 		Warnings: []string{"port 80 is below 1024"},
@@ -61,6 +62,7 @@ func TestResultJSON(t *testing.T) {
         {
           "platform": "linux/arm/v7",
           "digest": "sha256:02",
+          "config": "sha256:06",
           "size": 1050000,
           "layers": [
             {
@@ -101,7 +103,14 @@ func TestResultJSON(t *testing.T) {
       ],
       "outputs": [
         "oci:dist"
-      ]
+      ],
+      "previous": {
+        "reference": "example.com/hello:v1",
+        "digest": "sha256:07",
+        "sizes": {
+          "linux/arm/v7": 1040000
+        }
+      }
     }
   ],
   "timings": [
@@ -138,6 +147,7 @@ func TestResultJSON(t *testing.T) {
         {
           "platform": "",
           "digest": "",
+          "config": "",
           "size": 0,
           "layers": [],
           "binaries": [],
