@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-dev/slipway/pipelines"
+	"github.com/slipway-dev/slipway/pipelines/image"
 	"github.com/slipway-dev/slipway/pipelines/plan"
 	"github.com/slipway-dev/slipway/pipelines/registry"
 	"github.com/slipway-dev/slipway/pipelines/tags"
@@ -21,110 +25,93 @@ func newAction(e *edge) *cobra.Command {
 		Use:   "action",
 		Short: "Do what the GitHub action does: test, build, prove, and publish where the event asks for it",
 		Long: `Action is what action.yml runs, in a workflow of GitHub's. It reads the inputs of the
-action and the event, runs go vet and go test, builds the image and proves it, and
-publishes it with the tags that the event gives; a pull request is built and proved
-alone. Everywhere else use slipway test, smoke and publish.`,
+action (JSON, on standard input) and the event, runs go vet and go test, builds the
+image and proves it, and publishes it with the tags that the event gives; a pull
+request is built and proved alone. Everywhere else use slipway test, smoke and publish.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if e.workflow == nil {
 				return usagef("GITHUB_ACTIONS is not true: this command is what the action runs in a workflow (action.yml); use slipway publish instead")
 			}
-			in, err := readInputs(e.env("SLIPWAY_INPUTS"))
+			text, err := io.ReadAll(io.LimitReader(e.stdin, 1<<20))
+			if err != nil {
+				return fmt.Errorf("standard input: %w", err)
+			}
+			in, err := readInputs(string(text))
 			if err != nil {
 				return err
 			}
-			return in.explain(newActionRun(e, in).run(cmd.Context()))
+			return in.explain(e.runAction(cmd.Context(), in))
 		},
 	}
 }
 
-// actionRun is one run of the action.
-type actionRun struct {
-	e  *edge
-	in inputs
-	// common are flags for each of the commands.
-	common []string
-}
-
-func newActionRun(e *edge, in inputs) *actionRun {
+// runAction is the action: it settles what the inputs and the event ask for,
+// before anything is run, and then runs the commands that do it.
+func (e *edge) runAction(ctx context.Context, in inputs) error {
 	e.mask(in["password"], in["token"])
+	// What is meant for slipway is hidden from the programs that it starts.
+	e.environ = append(e.environ, "SLIPWAY_GITHUB_TOKEN="+in["token"])
 	if in["password"] != "" {
 		e.environ = append(e.environ, "SLIPWAY_PASSWORD="+in["password"])
 	}
-	if in["token"] != "" {
-		e.environ = append(e.environ, "SLIPWAY_GITHUB_TOKEN="+in["token"])
-	}
-	return &actionRun{e: e, in: in}
-}
-
-// run is the action.
-func (a *actionRun) run(ctx context.Context) error {
-	test, err := a.in.truth("test", true)
+	summary, err := in.truth("summary", true)
 	if err != nil {
 		return err
 	}
-	summary, err := a.in.truth("summary", true)
+	e.workflow.noSummary = !summary
+	source := cmp.Or(in["source"], ".")
+	e.workflow.look(ctx, e, source)
+	event, err := (&eventFlags{}).read(e)
 	if err != nil {
 		return err
 	}
-	a.e.workflow.noSummary = !summary
-	cache, err := a.in.truth("cache", true)
-	if err != nil {
+	a := &action{edge: e, in: in, event: event}
+	if err := a.settle(ctx, source); err != nil {
 		return err
 	}
-	if temp := a.e.env("RUNNER_TEMP"); cache && temp != "" {
-		a.common = append(a.common, "--cache-dir="+filepath.Join(temp, "slipway", "cache"))
-	}
-	publishes, names, err := a.settle(ctx)
-	if err != nil {
-		return err
-	}
-	if test {
-		if err := a.test(ctx); err != nil {
-			return err
+	for _, command := range a.commands {
+		if err := e.execute(ctx, command); err != nil {
+			return errors.Join(err, os.RemoveAll(e.workflow.event.layouts))
 		}
 	}
-	return a.build(ctx, publishes, names)
+	return nil
 }
 
-// settle finds out what the event asks for, and notes it for the workflow.
-func (a *actionRun) settle(ctx context.Context) (publishes bool, names []string, err error) {
-	event, err := (&eventFlags{}).read(a.e)
-	if err != nil {
-		return false, nil, err
-	}
+// action is what the action is to do.
+type action struct {
+	*edge
+	in    inputs
+	event tags.Event
+
+	publishes bool
+	// to is the repository, where the configuration does not name it.
+	to string
+	// commands are the arguments of the commands to run, in their order.
+	commands [][]string
+}
+
+// settle finds out what the inputs and the event ask for, notes for the workflow
+// what it shows, and reads the inputs as far as they can be read before anything
+// is run.
+func (a *action) settle(ctx context.Context, source string) error {
 	result := &eventResult{}
-	switch push := a.in["push"]; push {
-	case "true":
-		publishes = true
-	case "false":
-		result.unpublished = "Not published, as the input push says."
-	case "auto", "":
-		if publishes = event.Publishes(); !publishes {
-			result.unpublished = "Not published: an event " + event.Name + " does not publish, unless the input push is true."
-		}
-	default:
-		return false, nil, usagef("input push: found %q; want true, false or auto", push)
+	var err error
+	if result.unpublished, err = a.push(); err != nil {
+		return err
 	}
-	repositories, o, err := a.repositories(ctx, publishes)
+	if err := a.checkLogin(); err != nil {
+		return err
+	}
+	repositories, options, err := a.destinations(ctx)
 	if err != nil {
-		return false, nil, err
+		return err
 	}
-	rules, err := parseRules("input tags", a.in.values("tags", "\n"))
+	made, err := a.tags(ctx, source, repositories, options)
 	if err != nil {
-		return false, nil, err
+		return err
 	}
-	var existing []string
-	if tags.NeedsExisting(event, rules) {
-		if existing, err = a.existing(ctx, repositories, o); err != nil {
-			return false, nil, err
-		}
-	}
-	made, err := tags.Make(event, rules, existing)
-	if err != nil {
-		return false, nil, usagef("input tags: %w", err)
-	}
-	result.to, result.version = a.in["to"], made.Version
+	result.to, result.version = a.to, made.Version
 	for _, repository := range repositories {
 		for _, name := range made.Names {
 			result.tags = append(result.tags, repository+":"+name)
@@ -133,17 +120,55 @@ func (a *actionRun) settle(ctx context.Context) (publishes bool, names []string,
 	// A release is compared with the one before it, and what is no release with the
 	// default branch.
 	result.compare = append(slices.Clone(made.Names), "edge")
-	if event.DefaultBranch != "" {
-		result.compare = append(result.compare, event.DefaultBranch)
+	if a.event.DefaultBranch != "" {
+		result.compare = append(result.compare, a.event.DefaultBranch)
 	}
-	a.e.workflow.event = result
-	return publishes, made.Names, nil
+	if result.layouts, err = os.MkdirTemp(a.env("RUNNER_TEMP"), "slipway-layout-"); err != nil {
+		return err
+	}
+	a.workflow.event = result
+	if err := a.plan(made.Names, result.layouts); err != nil {
+		return errors.Join(err, os.RemoveAll(result.layouts))
+	}
+	return nil
 }
 
-// repositories are where the images go, one for each, and how they are talked
-// to. Where neither an input nor the configuration says it, they go to the
+// push decides whether to publish, and says why not.
+func (a *action) push() (unpublished string, err error) {
+	switch push := a.in["push"]; push {
+	case "true":
+		a.publishes = true
+	case "false":
+		return "Not published, as the input push says.", nil
+	case "auto", "":
+		if a.publishes = a.event.Publishes(); !a.publishes {
+			return "Not published: an event " + a.event.Name + " does not publish, unless the input push is true.", nil
+		}
+	default:
+		return "", usagef("input push: found %q; want true, false or auto", push)
+	}
+	return "", nil
+}
+
+// checkLogin wants a user and a password, or neither. A pull request from a fork
+// has no secrets, and needs none.
+func (a *action) checkLogin() error {
+	hasPassword := a.env("SLIPWAY_PASSWORD") != ""
+	switch {
+	case a.in["username"] == "" && a.in["password"] != "":
+		return usagef("input password: want the input username as well")
+	case a.in["username"] != "" && !hasPassword && a.publishes:
+		return usagef("input username: found %q and no password; want the input password as well, from a secret that this event has", a.in["username"])
+	case !hasPassword:
+		delete(a.in, "username")
+	}
+	return nil
+}
+
+// destinations are where the images go, one for each, and how those registries are
+// talked to. Where neither an input nor the configuration says it, they go to the
 // registry that belongs to the workflow's own repository.
-func (a *actionRun) repositories(ctx context.Context, publishes bool) ([]string, registry.Options, error) {
+func (a *action) destinations(ctx context.Context) ([]string, registry.Options, error) {
 	var (
 		src sourceFlags
 		reg registryFlags
@@ -152,21 +177,13 @@ func (a *actionRun) repositories(ctx context.Context, publishes bool) ([]string,
 	cmd := &cobra.Command{Use: "action"}
 	src.add(cmd.Flags())
 	reg.add(cmd.Flags())
-	// A pull request from a fork has no secrets, and needs none.
-	if a.in["password"] == "" && a.e.env("SLIPWAY_PASSWORD") == "" && !publishes {
-		a.in["username"] = ""
-	}
-	args, err := a.in.arguments(cmd.Flags())
-	if err != nil {
+	if err := a.parse(cmd); err != nil {
 		return nil, o, err
 	}
-	if err := cmd.ParseFlags(args); err != nil {
-		return nil, o, usageError{err}
-	}
-	if err := reg.apply(a.e, &o); err != nil {
+	if err := reg.apply(a.edge, &o); err != nil {
 		return nil, o, err
 	}
-	po, err := src.options(cmd, a.e)
+	po, err := src.options(cmd, a.edge)
 	if err != nil {
 		return nil, o, err
 	}
@@ -174,80 +191,122 @@ func (a *actionRun) repositories(ctx context.Context, publishes bool) ([]string,
 	if err != nil {
 		return nil, o, err
 	}
-	a.e.workflow.plan = p
-	if a.in["to"] == "" && !slices.ContainsFunc(p.Images, func(ip plan.ImagePlan) bool { return ip.Publish.To != "" }) {
-		a.in["to"] = packagesHost(a.e.workflow.server) + "/" + a.e.workflow.repository
+	a.workflow.plan = p
+	a.to = a.in["to"]
+	if a.to == "" && !slices.ContainsFunc(p.Images, func(ip plan.ImagePlan) bool { return ip.Publish.To != "" }) {
+		a.to = packagesHost(a.workflow.server) + "/" + a.workflow.repository
 	}
 	// GitHub's names may have capital letters, and a registry's have none.
-	a.in["to"] = strings.ToLower(a.in["to"])
-	o.Keychain, o.Secret = a.e.keychain(), func(secret string) { a.e.mask(secret) }
-	to := pipelines.To{Repository: a.in["to"]}
-	o.Host = loginHost(p, []pipelines.To{to})
+	a.to = strings.ToLower(a.to)
+	to := pipelines.To{Repository: a.to}
+	o.Keychain, o.Secret, o.Host = a.keychain(), func(secret string) { a.mask(secret) }, loginHost(p, []pipelines.To{to})
 	repositories, err := pipelines.Repositories(p, to, o)
 	if err != nil {
+		if is[*registry.ReferenceError](err) && a.in["to"] != "" {
+			err = usagef("input to: %w", err)
+		}
 		return nil, o, err
 	}
-	return repositories, o, maskLogin(ctx, p, to, o)
+	return repositories, o, maskLogin(ctx, repositories, o)
 }
 
-// existing are the tags that git and the registry know. A registry that does not
-// show them has none yet, as far as we may see; one that does not answer is an
-// error, since a version could take a tag that belongs to a higher one.
-func (a *actionRun) existing(ctx context.Context, repositories []string, o registry.Options) ([]string, error) {
-	all := a.e.gitTags(ctx, a.in["source"])
-	for _, repository := range repositories {
-		published, err := registry.Tags(ctx, repository, o)
-		if is[*registry.AuthError](err) {
-			continue
+// tags are what the images will be called.
+func (a *action) tags(ctx context.Context, source string, repositories []string, o registry.Options) (tags.Result, error) {
+	rules, err := parseRules("input tags", strings.Split(a.in["tags"], "\n"))
+	if err != nil {
+		return tags.Result{}, err
+	}
+	var existing []string
+	if tags.NeedsExisting(a.event, rules) {
+		existing = a.gitTags(ctx, source, a.event.Ref)
+		for _, repository := range repositories {
+			published, err := registry.Tags(ctx, repository, o)
+			// A registry that does not show them has none yet, as far as we may see; but
+			// where it does not answer, a version could take what belongs to a higher one.
+			if err != nil && !is[*registry.AuthError](err) {
+				return tags.Result{}, err
+			}
+			existing = append(existing, published...)
 		}
+	}
+	made, err := tags.Make(a.event, rules, existing)
+	if err != nil {
+		return made, usagef("input tags: %w", err)
+	}
+	return made, nil
+}
+
+// plan makes the commands, and reads what they will be given.
+func (a *action) plan(names []string, layouts string) error {
+	test, err := a.in.truth("test", true)
+	if err != nil {
+		return err
+	}
+	cache, err := a.in.truth("cache", true)
+	if err != nil {
+		return err
+	}
+	var common []string
+	if temp := a.env("RUNNER_TEMP"); cache && temp != "" {
+		common = append(common, "--cache-dir="+filepath.Join(temp, "slipway", "cache"))
+	}
+	if test {
+		args, err := a.arguments(newTest(a.edge))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, published...)
+		a.commands = append(a.commands, slices.Concat([]string{"test"}, args, common, []string{"--"}, a.in.values("test-args", "\n")))
 	}
-	return all, nil
-}
-
-func (a *actionRun) test(ctx context.Context) error {
-	args, err := a.arguments("test")
+	common = append(common, "--output=oci:"+filepath.Join(layouts, "{name}"))
+	if !a.publishes {
+		args, err := a.arguments(newSmoke(a.edge))
+		if err != nil {
+			return err
+		}
+		// What goes to a registry does not, either.
+		args = slices.DeleteFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--output=docker://") })
+		a.commands = append(a.commands, slices.Concat([]string{"smoke"}, args, common))
+		return nil
+	}
+	args, err := a.arguments(newPublish(a.edge))
 	if err != nil {
 		return err
 	}
-	return a.e.execute(ctx, slices.Concat(args, []string{"--"}, a.in.values("test-args", "\n")))
-}
-
-// build builds and proves, and publishes where the event asks for it.
-func (a *actionRun) build(ctx context.Context, publishes bool, names []string) error {
-	verb := "smoke"
-	if publishes {
-		verb = "publish"
-	}
-	args, err := a.arguments(verb)
-	if err != nil {
-		return err
+	if a.to != "" {
+		args = append(args, "--to="+a.to)
 	}
 	for _, name := range names {
-		if publishes {
-			args = append(args, "--tag="+name)
-		}
+		args = append(args, "--tag="+name)
 	}
-	layouts, err := os.MkdirTemp(a.e.env("RUNNER_TEMP"), "slipway-layout-")
+	a.commands = append(a.commands, slices.Concat([]string{"publish"}, args, common))
+	return nil
+}
+
+// parse reads the inputs that are flags of a command.
+func (a *action) parse(cmd *cobra.Command) error {
+	args, err := a.in.arguments(cmd.Flags())
 	if err != nil {
 		return err
 	}
-	err = a.e.execute(ctx, append(args, "--output=oci:"+filepath.Join(layouts, "{name}")))
-	if err != nil {
-		return errors.Join(err, os.RemoveAll(layouts))
+	if err := cmd.ParseFlags(args); err != nil {
+		return usageError{err}
 	}
 	return nil
 }
 
-// arguments are a command and its flags.
-func (a *actionRun) arguments(verb string) ([]string, error) {
-	cmd, _, err := newRoot(a.e).Find([]string{verb})
-	if err != nil {
+// arguments are the inputs as a command's flags, looked at as far as possible
+// before it is run.
+func (a *action) arguments(cmd *cobra.Command) ([]string, error) {
+	if err := a.parse(cmd); err != nil {
 		return nil, err
 	}
-	args, err := a.in.arguments(cmd.Flags())
-	return slices.Concat([]string{verb}, args, a.common), err
+	for _, output := range a.in.values("output", "\n") {
+		if _, err := image.ParseOutput(output); err != nil {
+			return nil, usagef("input output: %w", err)
+		}
+	}
+	if a.in["no-smoke"] == "true" && a.in["require-smoke"] == "true" {
+		return nil, usagef("inputs no-smoke and require-smoke: want one of them at most")
+	}
+	return a.in.arguments(cmd.Flags())
 }

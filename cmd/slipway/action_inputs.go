@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -12,15 +14,19 @@ import (
 type inputs map[string]string
 
 // readInputs reads what action.yml passes on, which is all of its inputs as JSON.
+// Upper and lower case are the same in their names, and what the action does not
+// have is in there too: GitHub warns of it, and goes on.
 func readInputs(text string) (inputs, error) {
-	if text == "" {
-		return nil, usagef("SLIPWAY_INPUTS is not set: this command is what the action runs (action.yml); use slipway publish instead")
+	var given map[string]string
+	if err := json.Unmarshal([]byte(text), &given); err != nil {
+		return nil, usagef("standard input: %w; want the inputs of action.yml as JSON", err)
 	}
-	var in inputs
-	if err := json.Unmarshal([]byte(text), &in); err != nil {
-		return nil, usagef("SLIPWAY_INPUTS: %w; want the inputs of action.yml as JSON", err)
-	}
-	for name, value := range in {
+	in := inputs{}
+	for name, value := range given {
+		name = strings.ToLower(name)
+		if !slices.ContainsFunc(inputFlags, func(f inputFlag) bool { return f.input == name }) {
+			return nil, usagef("input %s: there is no such input; the inputs are listed in docs/github-actions.md", name)
+		}
 		in[name] = strings.TrimSpace(value)
 	}
 	return in, nil
@@ -66,7 +72,7 @@ var inputFlags = []inputFlag{
 	{"created", "created", text},
 	{"max-size", "max-size", text},
 	{"set", "set", each},
-	{"to", "to", text},
+	{"to", "to", own},
 	{"tags", "tag", own},
 	{"push", "", own},
 	{"dry-run", "dry-run", truth},
@@ -157,7 +163,10 @@ func (in inputs) explain(err error) error {
 		return err
 	}
 	for _, f := range inputFlags {
-		if f.flag != "" && f.input != f.flag && in[f.input] != "" && strings.Contains(err.Error(), "--"+f.flag) {
+		if f.flag == "" || f.input == f.flag || in[f.input] == "" {
+			continue
+		}
+		if regexp.MustCompile(`--` + f.flag + `([^-\w]|$)`).MatchString(err.Error()) {
 			return usageError{fmt.Errorf("%w (--%s is the input %s)", err, f.flag, f.input)}
 		}
 	}

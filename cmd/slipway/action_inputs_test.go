@@ -107,7 +107,7 @@ func TestActionHasEveryFlag(t *testing.T) {
 // TestActionHasEveryOutput compares action.yml with what is set.
 func TestActionHasEveryOutput(t *testing.T) {
 	a := readAction(t)
-	want := []string{"digest", "imageid", "layout", "metadata", "reference", "references", "report", "tags", "version"}
+	want := slices.Sorted(slices.Values(outputNames))
 	var got []string
 	for name, out := range a.Outputs {
 		got = append(got, name)
@@ -172,6 +172,14 @@ func TestInputs(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, bad := range []string{"", "[]", `{"a": 1}`, `{"unknown": ""}`} {
+		if _, err := readInputs(bad); exitCode(err) != exitUsage {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	if in, err := readInputs(`{"Build-Tags": "x"}`); err != nil || in["build-tags"] != "x" {
+		t.Errorf("capital letters: %v, %v", in, err)
 	}
 	if _, err := (inputs{"plain-http": "yes"}).arguments(cmd.Flags()); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), `input plain-http: found "yes"; want true or false`) {
 		t.Errorf("plain-http=yes: %v", err)

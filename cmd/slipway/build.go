@@ -167,5 +167,5 @@ func (f *buildFlags) build(cmd *cobra.Command, e *edge) error {
 		}
 	}
 	s.finish()
-	return s.printResult(ctx, e, built, f.json, digestLine)
+	return s.printResult(e, built, f.json, digestLine)
 }

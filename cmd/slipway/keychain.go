@@ -3,13 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/url"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 
-	"github.com/slipway-dev/slipway/pipelines"
-	"github.com/slipway-dev/slipway/pipelines/plan"
 	"github.com/slipway-dev/slipway/pipelines/registry"
 )
 
@@ -45,12 +42,13 @@ func (k jobKeychain) Resolve(target authn.Resource) (authn.Authenticator, error)
 
 // maskLogin masks what the images will be published with, before a program that
 // is tested could print it.
-func maskLogin(ctx context.Context, p *plan.Plan, to pipelines.To, o registry.Options) error {
-	repositories, err := pipelines.Repositories(p, to, o)
+func maskLogin(ctx context.Context, repositories []string, o registry.Options) error {
 	for _, repository := range repositories {
-		err = errors.Join(err, registry.TellSecrets(ctx, repository, o))
+		if err := registry.TellSecrets(ctx, repository, o); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // packagesHost is the container registry of a GitHub server: ghcr.io, or that of

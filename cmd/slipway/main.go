@@ -19,7 +19,13 @@ import (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+	environ := os.Environ()
+	// Whatever is started by somebody else's package, like docker's credential
+	// helpers, sees the environment of the process.
+	for _, name := range []string{"SLIPWAY_INPUTS", "SLIPWAY_PASSWORD", "SLIPWAY_GIT_TOKEN", "SLIPWAY_GITHUB_TOKEN"} {
+		_ = os.Unsetenv(name) // it fails for names that are none
+	}
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, environ))
 }
 
 // Exit codes.
@@ -40,6 +46,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 	switch {
 	case err == nil:
 		return 0
+	case is[*registry.TagError](err) && ctx.Err() != nil:
+		fmt.Fprintln(stderr, "slipway: interrupted:", err)
+		return exitInterrupted
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "slipway: interrupted; nothing was left behind")
 		return exitInterrupted

@@ -159,7 +159,11 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 	}
 	if e.workflow != nil {
 		for _, to := range destinations {
-			if err := maskLogin(ctx, s.plan, to, s.options.Registry); err != nil {
+			repositories, err := pipelines.Repositories(s.plan, to, s.options.Registry)
+			if err != nil {
+				return err
+			}
+			if err := maskLogin(ctx, repositories, s.options.Registry); err != nil {
 				return err
 			}
 		}
@@ -190,5 +194,5 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 		}
 	}
 	s.finish()
-	return s.printResult(ctx, e, built, f.json, func(img *pipelines.Image) string { return img.References[0] })
+	return s.printResult(e, built, f.json, func(img *pipelines.Image) string { return img.References[0] })
 }

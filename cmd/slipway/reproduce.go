@@ -1,10 +1,6 @@
 package main
 
 import (
-	"context"
-	"net/url"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -21,10 +17,14 @@ const program = "github.com/slipway-dev/slipway/cmd/slipway"
 
 // reproduce is the command that builds the same images on a laptop, from the
 // commit that is checked out, and a note on what it cannot know. It is empty where
-// the source is in no checkout.
-func (s *session) reproduce(ctx context.Context, e *edge, built *pipelines.Built) (command, note string) {
-	c := findCheckout(ctx, e, s.plan.Dir)
-	if c == nil {
+// the source is in no checkout that others can have.
+func (s *session) reproduce(e *edge, built *pipelines.Built) (command, note string) {
+	c := s.workflow.checkout
+	if c == nil || c.address == "" {
+		return "", ""
+	}
+	source, ok := c.path(s.plan.Dir)
+	if !ok {
 		return "", ""
 	}
 	if c.dirty {
@@ -37,7 +37,7 @@ func (s *session) reproduce(ctx context.Context, e *edge, built *pipelines.Built
 			build = append(build, name+"="+value)
 		}
 	}
-	build = append(build, "go", "run", program+"@"+release(e), "build", "--source", c.path(s.plan.Dir))
+	build = append(build, "go", "run", program+"@"+release(e), "build", "--source", source)
 	steps := []string{
 		words("git", "clone", "--quiet", c.address, folder),
 		words("cd", folder),
@@ -72,66 +72,14 @@ func (s *session) decisive(c *checkout, built *pipelines.Built) []string {
 			values = list.GetSlice()
 		}
 		for _, value := range values {
-			if f.Name == "config" {
-				value = c.path(value)
+			if inside, ok := c.path(value); ok && f.Name == "config" {
+				value = inside
 			}
-			flags = append(flags, "--"+f.Name, value)
+			// A secret would look different between a shell's quotes.
+			flags = append(flags, "--"+f.Name, s.workflow.runner.Masked(value))
 		}
 	})
 	return flags
-}
-
-// checkout is a git checkout that can be had again.
-type checkout struct {
-	root    string // its folder
-	address string // where it can be cloned from
-	commit  string
-	dirty   bool
-}
-
-// findCheckout looks for the checkout that a folder is in. It is nil where there
-// is none, or none that others could clone.
-func findCheckout(ctx context.Context, e *edge, dir string) *checkout {
-	git := func(args ...string) string {
-		cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...)
-		cmd.Env = e.childEnviron()
-		out, err := cmd.Output()
-		if err != nil {
-			return ""
-		}
-		return strings.TrimSpace(string(out))
-	}
-	c := &checkout{root: git("rev-parse", "--show-toplevel"), commit: git("rev-parse", "HEAD"), dirty: git("status", "--porcelain") != ""}
-	if c.root == "" || c.commit == "" {
-		return nil
-	}
-	address, err := url.Parse(git("remote", "get-url", "origin"))
-	switch server, repository := e.env("GITHUB_SERVER_URL"), e.env("GITHUB_REPOSITORY"); {
-	case err == nil && address.Scheme != "" && address.Scheme != "ssh":
-		address.User = nil // who cloned is nobody's business
-		c.address = address.String()
-	case server != "" && repository != "":
-		c.address = server + "/" + repository
-	default:
-		return nil
-	}
-	return c
-}
-
-// path is a file's path in the checkout, or as it was given where it is outside.
-func (c *checkout) path(file string) string {
-	abs, err := filepath.Abs(file)
-	if err != nil {
-		return file
-	}
-	if resolved, err := filepath.EvalSymlinks(abs); err == nil {
-		abs = resolved
-	}
-	rel, err := filepath.Rel(c.root, abs)
-	if err != nil || !filepath.IsLocal(rel) {
-		return file
-	}
-	return filepath.ToSlash(rel)
 }
 
 // release is what go run gets slipway by: what the workflow names the action by,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,21 +11,22 @@ import (
 
 // printResult writes the result to standard output: a line for each image, or
 // the document.
-func (s *session) printResult(ctx context.Context, e *edge, built *pipelines.Built, asJSON bool, line func(*pipelines.Image) string) error {
-	if s.workflow != nil {
-		if err := s.workflow.tell(ctx, e, s, built); err != nil {
-			return err
-		}
-	}
+func (s *session) printResult(e *edge, built *pipelines.Built, asJSON bool, line func(*pipelines.Image) string) error {
 	if asJSON {
-		return s.printDocument(e.stdout, built)
-	}
-	for _, img := range built.Images {
-		if _, err := fmt.Fprintln(e.stdout, line(img)); err != nil {
+		if err := s.printDocument(e.stdout, built); err != nil {
 			return err
 		}
+	} else {
+		for _, img := range built.Images {
+			if _, err := fmt.Fprintln(e.stdout, line(img)); err != nil {
+				return err
+			}
+		}
 	}
-	return nil
+	if s.workflow == nil {
+		return nil
+	}
+	return s.workflow.tell(e, s, built)
 }
 
 func (s *session) printDocument(w io.Writer, built *pipelines.Built) error {

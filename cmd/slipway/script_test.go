@@ -45,6 +45,8 @@ func TestMain(m *testing.M) {
 //	                             to the image that compiles
 //	workflow EVENT NAME REF      makes a checkout of checkout/, and the script a step of
 //	                             a workflow
+//	action CODE                  runs slipway action with $INPUTS, which has to exit with
+//	                             this code
 //	output NAME TEST             looks at an output of the step as it was set last: empty,
 //	                             same FILE, matches REGEXP
 //	reproduce                    runs the command that the step's summary ends with
@@ -90,7 +92,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"workflow": cmdWorkflow, "output": cmdOutput, "reproduce": cmdReproduce,
+			"workflow": cmdWorkflow, "output": cmdOutput, "reproduce": cmdReproduce, "action": cmdAction,
 			"exits": cmdExits, "registry": cmdRegistry, "same": cmdSame, "notags": cmdNoTags, "sent": cmdSent, "dagger": cmdDagger,
 		},
 	})

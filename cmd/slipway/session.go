@@ -42,6 +42,9 @@ func open(ctx context.Context, cmd *cobra.Command, e *edge, src *sourceFlags, rf
 	if err := rf.check(); err != nil {
 		return nil, err
 	}
+	if e.workflow != nil {
+		e.workflow.look(ctx, e, src.source)
+	}
 	o, err := src.options(cmd, e)
 	if err != nil {
 		return nil, err

@@ -35,6 +35,13 @@ func (f *buildFlags) smoke(cmd *cobra.Command, e *edge) error {
 	if len(registries) > 0 {
 		return usagef("--output %s: smoke does not publish; use slipway publish --to", registries[0])
 	}
+	// The login is for where the image will be published. A base image's registry
+	// is none of its business.
+	to := pipelines.To{}
+	if e.workflow != nil && e.workflow.event != nil {
+		to.Repository = e.workflow.event.to
+	}
+	s.options.Registry.Host = loginHost(s.plan, []pipelines.To{to})
 	built, err := pipelines.Build(ctx, s.plan, s.options)
 	if err != nil {
 		return err
@@ -46,8 +53,8 @@ func (f *buildFlags) smoke(cmd *cobra.Command, e *edge) error {
 		return err
 	}
 	if e.workflow != nil && e.workflow.event != nil {
-		e.workflow.compare(ctx, built, pipelines.To{Repository: e.workflow.event.to})
+		e.workflow.compare(ctx, built, to)
 	}
 	s.finish()
-	return s.printResult(ctx, e, built, f.json, digestLine)
+	return s.printResult(e, built, f.json, digestLine)
 }

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
+	"path"
 	"strings"
 	"time"
 
@@ -87,7 +87,7 @@ that is among git's tags or --existing.`,
 				return err
 			}
 			if tags.NeedsExisting(event, rules) {
-				existing = append(existing, e.gitTags(cmd.Context(), source)...)
+				existing = append(existing, e.gitTags(cmd.Context(), source, event.Ref)...)
 			}
 			result, err := tags.Make(event, rules, existing)
 			if err != nil {
@@ -129,14 +129,16 @@ func parseRules(place string, lines []string) ([]tags.Rule, error) {
 	return rules, nil
 }
 
-// gitTags are the tags that git knows in a folder. A shallow checkout knows few,
-// and what is no checkout none.
-func (e *edge) gitTags(ctx context.Context, dir string) []string {
-	cmd := exec.CommandContext(ctx, "git", "-C", dir, "tag", "--list")
-	cmd.Env = e.childEnviron()
-	out, err := cmd.Output()
-	if err != nil {
-		return nil
+// gitTags are the tags that git knows in a folder and that belong to the program
+// that a ref is about: cmd/hello/v1.2.3 is a version of what is in cmd/hello, and
+// v2.0.0 none. A shallow checkout knows few, and what is no checkout none.
+func (e *edge) gitTags(ctx context.Context, dir, ref string) []string {
+	folder := path.Dir(strings.TrimPrefix(ref, "refs/tags/"))
+	var all []string
+	for _, tag := range strings.Fields(e.git(ctx, dir, "tag", "--list")) {
+		if path.Dir(tag) == folder {
+			all = append(all, tag)
+		}
 	}
-	return strings.Fields(string(out))
+	return all
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,11 +17,13 @@ import (
 // (https://docs.github.com/actions/reference/workflows-and-actions/variables).
 type workflow struct {
 	runner *github.Runner
-	// workspace is the folder that the places of annotations are relative to.
+	// workspace is the folder that the job's repositories are checked out in.
 	workspace string
 	// server is GitHub's address, repository OWNER/NAME there, sha the event's commit.
 	server, repository, sha string
 
+	// checkout is what the source is in, or nil.
+	checkout *checkout
 	// noSummary leaves the job's summary out.
 	noSummary bool
 	// plan is what is built just now, or nil.
@@ -42,6 +43,8 @@ type eventResult struct {
 	tags []string
 	// to is where the images go, or would go; empty where nobody knows.
 	to string
+	// layouts is the folder of the action's own layouts.
+	layouts string
 	// compare are the tags at which an earlier image may be, the likeliest first.
 	compare []string
 	// unpublished says why nothing is published, in a sentence; empty otherwise.
@@ -64,6 +67,8 @@ func newWorkflow(e *edge) *workflow {
 		if u, err := url.Parse(address); err == nil {
 			if password, ok := u.User.Password(); ok {
 				w.runner.Mask(password)
+			} else {
+				w.runner.Mask(u.User.Username()) // a token
 			}
 		}
 	}
@@ -77,24 +82,30 @@ func (e *edge) mask(secrets ...string) {
 	}
 }
 
-// relative is a file's path relative to the workspace, slash-separated, or empty
-// where the file is not in it.
+// look finds out where the source lies. It is done before anything is written that
+// a checkout would show as a change.
+func (w *workflow) look(ctx context.Context, e *edge, source string) {
+	if w.checkout != nil {
+		return
+	}
+	w.checkout = e.findCheckout(ctx, source)
+	if w.checkout != nil && w.checkout.address == "" && w.server != "" && w.repository != "" {
+		w.checkout.address = w.server + "/" + w.repository
+	}
+}
+
+// relative is a file's path as GitHub shows places, slash-separated: from the root
+// of the repository, wherever in the workspace that is checked out. It is empty
+// where the file is outside.
 func (w *workflow) relative(file string) string {
-	base, err := filepath.EvalSymlinks(w.workspace)
-	if err != nil {
-		return ""
+	if w.checkout != nil {
+		if _, inside := relativeTo(w.workspace, w.checkout.root); inside {
+			rel, _ := w.checkout.path(file)
+			return rel
+		}
 	}
-	if file, err = filepath.Abs(file); err != nil {
-		return ""
-	}
-	if resolved, err := filepath.EvalSymlinks(file); err == nil {
-		file = resolved
-	}
-	rel, err := filepath.Rel(base, file)
-	if err != nil || !filepath.IsLocal(rel) {
-		return ""
-	}
-	return filepath.ToSlash(rel)
+	rel, _ := relativeTo(w.workspace, file)
+	return rel
 }
 
 // page is the address that shows a file of the source at a line.
@@ -110,7 +121,7 @@ func (w *workflow) page(file string, line int) string {
 }
 
 // tell gives the result to the workflow: outputs, and the summary.
-func (w *workflow) tell(ctx context.Context, e *edge, s *session, built *pipelines.Built) error {
+func (w *workflow) tell(e *edge, s *session, built *pipelines.Built) error {
 	doc, err := s.document(built)
 	if err != nil {
 		return err
@@ -126,7 +137,7 @@ func (w *workflow) tell(ctx context.Context, e *edge, s *session, built *pipelin
 		if s.pushesNothing {
 			summary.Unpublished = "A dry run: nothing was pushed."
 		}
-		summary.Reproduce, summary.ReproduceNote = s.reproduce(ctx, e, built)
+		summary.Reproduce, summary.ReproduceNote = s.reproduce(e, built)
 		w.addSummary(summary)
 	}
 	return err
@@ -158,7 +169,7 @@ func (w *workflow) addSummary(s github.Summary) {
 	if w.noSummary {
 		return
 	}
-	if err := w.runner.AddSummary(s.Markdown()); err != nil {
+	if err := w.runner.AddSummary(s); err != nil {
 		w.runner.Annotate(github.Annotation{Level: github.Warning, Title: "slipway", Message: err.Error()})
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"github.com/slipway-dev/slipway/pipelines/report"
@@ -14,15 +13,12 @@ func (w *workflow) setOutputs(doc *report.Result) error {
 	var digests, references, tags, layouts, ids []string
 	for _, img := range doc.Images {
 		digests, ids = append(digests, img.Digest), append(ids, imageID(img))
-		for i, ref := range img.References {
-			if i == 0 {
-				references = append(references, ref)
-			} else {
-				tags = append(tags, ref)
-			}
-		}
+		references = append(references, img.ByDigest()...)
+		tags = append(tags, img.ByTag()...)
 		for _, out := range img.Outputs {
-			if dir, ok := strings.CutPrefix(out, "oci:"); ok {
+			dir, ok := strings.CutPrefix(out, "oci:")
+			// Of the action it is the action's own folder, whatever else is written.
+			if ok && (w.event == nil || strings.HasPrefix(dir, w.event.layouts)) {
 				layouts = append(layouts, dir)
 			}
 		}
@@ -45,15 +41,19 @@ func (w *workflow) setOutputs(doc *report.Result) error {
 	if err := doc.WriteJSON(&text); err != nil {
 		return err
 	}
-	var failed error
-	for _, o := range []struct{ name, value string }{
-		{"digest", lines(digests)}, {"reference", reference}, {"references", lines(references)}, {"tags", lines(tags)},
-		{"version", version}, {"layout", lines(layouts)}, {"report", text.String()}, {"metadata", metadata}, {"imageid", lines(ids)},
-	} {
-		failed = errors.Join(failed, w.runner.SetOutput(o.name, o.value))
+	values := []string{
+		lines(digests), reference, lines(references), lines(tags), version, lines(layouts), text.String(), metadata, lines(ids),
 	}
-	return failed
+	for i, name := range outputNames {
+		if err := w.runner.SetOutput(name, values[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// outputNames are the outputs of a step, as action.yml has them.
+var outputNames = []string{"digest", "reference", "references", "tags", "version", "layout", "report", "metadata", "imageid"}
 
 func lines(all []string) string { return strings.Join(all, "\n") }
 
@@ -81,8 +81,8 @@ func metadataOf(doc *report.Result) (string, error) {
 		if len(img.Platforms) == 1 {
 			one["containerimage.config.digest"] = img.Platforms[0].Config
 		}
-		if len(img.References) > 1 {
-			one["image.name"] = strings.Join(img.References[1:], ",")
+		if tags := img.ByTag(); len(tags) > 0 {
+			one["image.name"] = strings.Join(tags, ",")
 		}
 		if len(doc.Images) == 1 {
 			all = one

@@ -37,6 +37,13 @@ func cmdWorkflow(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.MkdirAll(ts.MkAbs("runner_temp"), 0o755))
 }
 
+func cmdAction(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: action CODE")
+	}
+	cmdExits(ts, false, []string{args[0], "sh", "-c", `printf %s "$INPUTS" | env -u INPUTS slipway action`})
+}
+
 // outputsOf reads a file of outputs as the runner does.
 func outputsOf(text string) map[string]string {
 	all := map[string]string{}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"strings"
 
 	"github.com/slipway-dev/slipway/pipelines/smoke"
 )
@@ -71,6 +72,22 @@ type Image struct {
 	// Previous is the image that was published before; absent where nobody asked
 	// for it, or where there is none.
 	Previous *Previous `json:"previous,omitempty"`
+}
+
+// ByDigest returns the references by digest, one for each repository.
+func (i Image) ByDigest() []string { return i.references(true) }
+
+// ByTag returns the references by tag.
+func (i Image) ByTag() []string { return i.references(false) }
+
+func (i Image) references(byDigest bool) []string {
+	var all []string
+	for _, ref := range i.References {
+		if strings.Contains(ref, "@") == byDigest {
+			all = append(all, ref)
+		}
+	}
+	return all
 }
 
 // Previous is an image that was published before.

@@ -119,6 +119,11 @@ func (r *Rule) parse() error {
 		r.long = attributes["format"] == "long"
 		return nil
 	default: // raw
+		// What looks like a reference, as docker/build-push-action wants tags, would
+		// be cleaned to a tag that nobody meant.
+		if _, typed := attributes["type"]; !typed && strings.ContainsAny(attributes["value"], "/: ") && !strings.Contains(attributes["value"], "{{") {
+			return r.fail("", "want the name of a tag, without the repository and without spaces, or a rule like type=semver")
+		}
 		// An empty value is no tag, and what a workflow's input is that nobody gave.
 		if _, ok := attributes["value"]; !ok {
 			return r.fail("value", "found nothing; want the name of a tag")

@@ -220,10 +220,11 @@ func (t *toolchain) check(ctx context.Context, src engine.Source, verb string, a
 	module := filepath.Join(src.Root, filepath.FromSlash(src.Module))
 	out, err := run(t.command(ctx, module, test.GoEnv(), args...))
 	said := engine.CleanOutput(string(out.stdout) + string(out.stderr))
+	// What was said before somebody lost patience tells what took so long.
+	if said != "" && (err == nil || ctx.Err() != nil) {
+		progress.Send(report.Event{Step: verb, State: report.Log, Text: said})
+	}
 	if err == nil {
-		if said != "" {
-			progress.Send(report.Event{Step: verb, State: report.Log, Text: said})
-		}
 		step.End("", nil)
 		return nil
 	}

@@ -68,9 +68,9 @@ func (r *Runner) Mask(secrets ...string) {
 	}
 }
 
-// masked takes the secrets out of a text that goes past the log. Shorter ones
+// Masked takes the secrets out of a text that goes past the log. Shorter ones
 // than leastMasked are found in too many words, and betray nothing in them.
-func (r *Runner) masked(text string) string {
+func (r *Runner) Masked(text string) string {
 	const leastMasked = 4
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -180,14 +180,13 @@ func (r *Runner) SetOutput(name, value string) error {
 	return nil
 }
 
-// AddSummary appends Markdown to the summary of the step, with secrets taken out
-// of it. A runner that gave no file for it gets none. GitHub takes a step's
-// summary up to 1 MiB.
-func (r *Runner) AddSummary(markdown string) error {
+// AddSummary appends to the summary of the step, with secrets taken out of it. A
+// runner that gave no file for it gets none.
+func (r *Runner) AddSummary(s Summary) error {
 	if r.getenv("GITHUB_STEP_SUMMARY") == "" {
 		return nil
 	}
-	if err := r.toFile("step-summary", r.masked(markdown)); err != nil {
+	if err := r.toFile("step-summary", s.render(r.Masked)); err != nil {
 		return fmt.Errorf("job summary: %w", err)
 	}
 	return nil

@@ -85,11 +85,11 @@ func TestFilesThatCannotBeWritten(t *testing.T) {
 	if err := r.SetOutput("digest", "x"); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "output digest") {
 		t.Errorf("SetOutput: %v", err)
 	}
-	if err := r.AddSummary("x"); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "job summary") {
+	if err := r.AddSummary(github.Summary{}); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "job summary") {
 		t.Errorf("AddSummary: %v", err)
 	}
 	r = github.New(&bytes.Buffer{}, func(string) string { return "" })
-	if err := errors.Join(r.SetOutput("digest", "x"), r.AddSummary("x")); err != nil {
+	if err := errors.Join(r.SetOutput("digest", "x"), r.AddSummary(github.Summary{})); err != nil {
 		t.Errorf("without files: %v", err)
 	}
 }
@@ -112,15 +112,44 @@ func TestMask(t *testing.T) {
 	if s.log.String() != want {
 		t.Errorf("the log has %q, want %q", s.log.String(), want)
 	}
-	if err := r.AddSummary("a hunter22 and line 100%, but about"); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(s.summary)
+}
+
+// TestSummaryIsMasked looks for secrets with characters that Markdown and HTML
+// write in another way.
+func TestSummaryIsMasked(t *testing.T) {
+	const secret = "ghs_a*b&c'd|e`f<g"
+	s, r := start(t)
+	r.Mask(secret, "ab")
+	doc := result()
+	doc.Warnings = []string{"warned of " + secret}
+	doc.Images[0].Name = secret
+	doc.Images[0].References = append(doc.Images[0].References, "ghcr.io/acme/"+secret+":v1")
+	doc.Images[0].Platforms[0].Smoke[1].Detail = "found " + secret
+	err := r.AddSummary(github.Summary{
+		Result: doc, Unpublished: secret, Reproduce: "go run x " + secret, ReproduceNote: secret,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "a *** and ***, but about\n"; string(got) != want {
-		t.Errorf("the summary is %q, want %q", got, want)
+	err = r.AddSummary(github.Summary{Failure: &github.Failure{
+		Title: secret, Text: "about " + secret, Places: []github.Place{{Name: secret, Message: secret}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(s.summary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(data)
+	if n := strings.Count(got, "*"); n == 0 || !strings.Contains(got, "about ***") {
+		t.Errorf("nothing is masked:\n%s", got)
+	}
+	// Any part of it betrays the rest.
+	for _, part := range []string{"ghs", "&amp;c", "f&lt;g"} {
+		if strings.Contains(got, part) {
+			t.Errorf("the summary has %q of the secret:\n%s", part, got)
+		}
 	}
 }
 

@@ -2,8 +2,6 @@ package github
 
 import (
 	"cmp"
-	"fmt"
-	"html"
 	"slices"
 	"strings"
 
@@ -46,102 +44,148 @@ type Place struct {
 	Message string
 }
 
-// maxFailure bounds how much of a failure's text a summary repeats, in bytes. The
-// log has all of it.
-const maxFailure = 32 << 10
+// Bounds of what a summary repeats; the log has all of it. GitHub takes a summary
+// of 1 MiB, and nothing of a longer one.
+const (
+	maxFailure = 32 << 10 // bytes of a failure's text
+	maxPlaces  = 100
+	maxLine    = 400 // bytes of a message, or of a warning
+)
 
 // Markdown renders the summary in GitHub's Markdown.
-func (s Summary) Markdown() string {
-	var b strings.Builder
+func (s Summary) Markdown() string { return s.render(func(text string) string { return text }) }
+
+// render takes secrets out of each text before it is written in Markdown, in which
+// they might look different.
+func (s Summary) render(mask func(string) string) string {
+	p := &page{mask: mask}
 	if s.Failure != nil {
-		s.Failure.write(&b)
+		p.failure(s.Failure)
 	}
 	if s.Result != nil {
 		for _, img := range s.Result.Images {
-			writeImage(&b, img, s.Failure == nil)
+			p.image(img, s.Failure == nil)
 		}
 		if s.Failure == nil && s.Unpublished != "" {
-			fmt.Fprintf(&b, "%s\n\n", text(s.Unpublished))
+			p.writef("%s\n\n", p.text(s.Unpublished))
 		}
-		compiler := "Go " + s.Result.Go.Version
-		if s.Result.Go.Builder != "" {
-			compiler += " in " + code(s.Result.Go.Builder)
-		}
-		fmt.Fprintf(&b, "Compiled by %s on the engine `%s`.\n\n", compiler, s.Result.Engine.Name)
-		if len(s.Result.Warnings) > 0 {
-			b.WriteString("Warnings:\n\n")
-			for _, w := range s.Result.Warnings {
-				fmt.Fprintf(&b, "- %s\n", text(w))
-			}
-			b.WriteString("\n")
-		}
+		p.result(s.Result)
 	}
 	if s.Reproduce != "" && s.Failure == nil {
-		b.WriteString("The same digest on a laptop, with this one command:\n\n")
-		b.WriteString(fence("sh", s.Reproduce))
+		p.writef("The same digest on a laptop, with this one command:\n\n%s", p.fence("sh", s.Reproduce))
 		if s.ReproduceNote != "" {
-			fmt.Fprintf(&b, "\n%s\n", text(s.ReproduceNote))
+			p.writef("\n%s\n", p.text(s.ReproduceNote))
 		}
 	}
-	return b.String()
+	return p.b.String()
 }
 
-func (f *Failure) write(b *strings.Builder) {
-	fmt.Fprintf(b, "### ❌ %s\n\n", text(f.Title))
-	for _, p := range f.Places {
-		name := code(p.Name)
-		if p.URL != "" {
-			name = "[" + name + "](" + p.URL + ")"
+func (p *page) failure(f *Failure) {
+	p.writef("### ❌ %s\n\n", p.text(f.Title))
+	for i, place := range f.Places {
+		if i == maxPlaces {
+			p.writef("- and %d more\n", len(f.Places)-i)
+			break
 		}
-		fmt.Fprintf(b, "- %s %s\n", name, text(firstLine(p.Message)))
+		name := p.code(place.Name)
+		if place.URL != "" {
+			name = "[" + name + "](" + place.URL + ")"
+		}
+		message, _, _ := strings.Cut(place.Message, "\n")
+		p.writef("- %s %s\n", name, p.text(cut(message, maxLine)))
 	}
 	if len(f.Places) > 0 {
-		b.WriteString("\n")
+		p.writef("\n")
 	}
-	if all := f.Text; all != "" {
-		if len(all) > maxFailure {
-			all = strings.ToValidUTF8(all[:maxFailure], "") + "\n… the log has the rest"
-		}
-		b.WriteString(fence("", all) + "\n")
+	if f.Text != "" {
+		p.writef("%s\n", p.fence("", cut(f.Text, maxFailure)))
 	}
 }
 
-// writeImage writes the table of one image, and where it is.
-func writeImage(b *strings.Builder, img report.Image, good bool) {
+// image writes the table of one image, and where it is.
+func (p *page) image(img report.Image, good bool) {
 	mark := "✅"
 	if !good {
 		mark = "❌"
 	}
-	fmt.Fprintf(b, "### %s %s\n\n", mark, text(img.Name))
-	b.WriteString("| platform | size | layers | smoke test | digest |\n|---|--:|--:|---|---|\n")
+	p.writef("### %s %s\n\n", mark, p.text(img.Name))
+	p.writef("| platform | size | layers | smoke test | digest |\n|---|--:|--:|---|---|\n")
 	var notes []string
-	for _, p := range img.Platforms {
-		proof, note := verdicts(p.Smoke)
-		fmt.Fprintf(b, "| %s | %s | %d | %s | %s |\n",
-			cell(p.Platform), size(p, img.Previous), len(p.Layers), proof, code(short(p.Digest)))
+	for _, pl := range img.Platforms {
+		proof, note := p.verdicts(pl.Smoke)
+		p.writef("| %s | %s | %d | %s | %s |\n",
+			p.text(pl.Platform), size(pl, img.Previous), len(pl.Layers), proof, p.code(short(pl.Digest)))
 		if note != "" {
-			notes = append(notes, p.Platform+" was not run: "+note)
+			notes = append(notes, pl.Platform+" was not run: "+note)
 		}
 	}
-	b.WriteString("\n")
+	p.writef("\n")
 	for _, note := range notes {
-		fmt.Fprintf(b, "%s\n\n", text(note))
+		p.writef("%s\n\n", p.text(note))
 	}
-	fmt.Fprintf(b, "Digest of the index: %s\n\n", code(img.Digest))
+	p.writef("Digest of the index: %s\n\n", p.code(img.Digest))
 	if img.Previous != nil {
 		change := "The image differs from the one at"
 		if img.Previous.Digest == img.Digest {
 			change = "Nothing has changed: this is the image that was already at"
 		}
-		fmt.Fprintf(b, "%s %s.\n\n", change, code(img.Previous.Reference))
+		p.writef("%s %s.\n\n", change, p.code(img.Previous.Reference))
 	}
-	if len(img.References) == 0 || !good {
+	if !good {
 		return
 	}
-	b.WriteString(fence("sh", "docker pull "+img.References[0]) + "\n")
-	if tags := img.References[1:]; len(tags) > 0 {
-		fmt.Fprintf(b, "Tags: %s\n\n", "`"+strings.Join(tags, "`, `")+"`")
+	for _, ref := range img.ByDigest() {
+		p.writef("%s\n", p.fence("sh", "docker pull "+ref))
 	}
+	var tags []string
+	for _, tag := range img.ByTag() {
+		tags = append(tags, p.code(tag))
+	}
+	if len(tags) > 0 {
+		p.writef("Tags: %s\n\n", strings.Join(tags, ", "))
+	}
+}
+
+// result writes what is said of all images.
+func (p *page) result(r *report.Result) {
+	compiler := "Go " + r.Go.Version
+	if r.Go.Builder != "" {
+		compiler += " in " + p.code(r.Go.Builder)
+	}
+	p.writef("Compiled by %s on the engine `%s`.\n\n", compiler, r.Engine.Name)
+	if len(r.Warnings) == 0 {
+		return
+	}
+	p.writef("Warnings:\n\n")
+	for i, w := range r.Warnings {
+		if i == maxPlaces {
+			p.writef("- and %d more\n", len(r.Warnings)-i)
+			break
+		}
+		p.writef("- %s\n", p.text(cut(w, maxLine)))
+	}
+	p.writef("\n")
+}
+
+// verdicts are a cell with the verdicts of a platform's smoke tests. Why none could
+// be run is the same for each of them, and is a note.
+func (p *page) verdicts(all []smoke.Verdict) (proof, note string) {
+	if !slices.ContainsFunc(all, func(v smoke.Verdict) bool { return v.Status != smoke.NotRun }) {
+		if len(all) > 0 {
+			note = all[0].Detail
+		}
+		return "➖ not run", note
+	}
+	var lines []string
+	for _, v := range all {
+		mark := map[smoke.Status]string{smoke.Passed: "✅", smoke.Failed: "❌"}[v.Status]
+		line := cmp.Or(mark, "➖") + " " + p.text(v.Name)
+		if v.Status != smoke.Passed {
+			line += ": " + p.text(cut(v.Detail, maxLine))
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "<br>"), ""
 }
 
 // short is the beginning of a digest, as long as docker shows it: a table has no
@@ -174,59 +218,3 @@ func size(p report.Platform, before *report.Previous) string {
 
 // inCell is a size that no cell breaks in two.
 func inCell(n int64) string { return strings.ReplaceAll(report.Bytes(n), " ", "&nbsp;") }
-
-// verdicts are a cell with the verdicts of a platform's smoke tests. Why none could
-// be run is the same for each of them, and is a note.
-func verdicts(all []smoke.Verdict) (proof, note string) {
-	if !slices.ContainsFunc(all, func(v smoke.Verdict) bool { return v.Status != smoke.NotRun }) {
-		if len(all) > 0 {
-			note = all[0].Detail
-		}
-		return "➖ not run", note
-	}
-	var lines []string
-	for _, v := range all {
-		mark := map[smoke.Status]string{smoke.Passed: "✅", smoke.Failed: "❌"}[v.Status]
-		line := cmp.Or(mark, "➖") + " " + cell(v.Name)
-		if v.Status != smoke.Passed {
-			line += ": " + cell(v.Detail)
-		}
-		lines = append(lines, line)
-	}
-	return strings.Join(lines, "<br>"), ""
-}
-
-// markdown is what could be Markdown or HTML in a text.
-var markdown = strings.NewReplacer(
-	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "~", `\~`, "#", `\#`, "@", "@\u200b", "$", `\$`,
-)
-
-// text writes somebody's words so that they are nothing but words: no markup, no
-// table, nobody mentioned.
-func text(s string) string { return html.EscapeString(markdown.Replace(firstLines(s))) }
-
-// cell is a text in a table, on one line.
-func cell(s string) string { return text(strings.Join(strings.Fields(s), " ")) }
-
-// firstLines keeps a paragraph one.
-func firstLines(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), "\n", " ") }
-
-// code writes a text as code. A backtick cannot stand in it, and is none that a
-// digest, a reference or a place would have.
-func code(s string) string {
-	return "`" + strings.NewReplacer("`", "'", "\n", " ", "|", `\|`).Replace(s) + "`"
-}
-
-// fence writes lines as a block of code, between fences that they do not have.
-func fence(language, s string) string {
-	marks := "```"
-	for strings.Contains(s, marks) {
-		marks += "`"
-	}
-	return marks + language + "\n" + strings.TrimRight(s, "\n") + "\n" + marks + "\n"
-}
-
-func firstLine(s string) string {
-	first, _, _ := strings.Cut(s, "\n")
-	return first
-}

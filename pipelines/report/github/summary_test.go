@@ -95,7 +95,11 @@ func TestSummaryOfAFailure(t *testing.T) {
 		}
 	}
 	f.Text = strings.Repeat("x", 1<<20)
-	if got := (github.Summary{Failure: f}).Markdown(); len(got) > 40<<10 || !strings.Contains(got, "the log has the rest") {
+	for range 400 {
+		f.Places = append(f.Places, github.Place{Name: "c.go:1", Message: strings.Repeat("y", 3000)})
+	}
+	got = github.Summary{Failure: f}.Markdown()
+	if len(got) > 200<<10 || !strings.Contains(got, "the log has the rest") || !strings.Contains(got, "- and 302 more\n") {
 		t.Errorf("a long failure makes a summary of %d bytes", len(got))
 	}
 }
