@@ -33,7 +33,7 @@ func hello(more map[string]string) fs.FS {
 	for name, text := range map[string]string{
 		"go.mod":       "module example.com/hello\n\ngo 1.26.0\n",
 		"main.go":      "package main\n\nfunc main() { println(\"hello\") }\n",
-		"main_test.go": "package main\n\nimport \"testing\"\n\nfunc TestNothing(*testing.T) {}\n",
+		"main_test.go": spy,
 	} {
 		files["services/hello/"+name] = &fstest.MapFile{Data: []byte(text)}
 	}
@@ -42,6 +42,42 @@ func hello(more map[string]string) fs.FS {
 	}
 	return files
 }
+
+// spy is the test of a program that looks for the password, in its own environment
+// and in that of what started it, up to slipway.
+const spy = `package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestSeesNoPassword(t *testing.T) {
+	for pid, name := os.Getpid(), ""; name != "slipway"; {
+		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(environ), "` + registrytest.Password + `") {
+			t.Errorf("it is in the environment of %d %s", pid, name)
+		}
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Sscanf(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " %s %d", new(string), &pid); err != nil {
+			t.Fatal(err)
+		}
+		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		name = strings.TrimSpace(string(comm))
+	}
+}
+`
 
 // workflowOf is a workflow with the action, whose step has the id "image", and
 // its inputs.
@@ -126,6 +162,8 @@ labels: |
   org.example.percent=100%
   org.example.words=one, two`),
 				Secrets: map[string]string{"REGISTRY": registrytest.Password},
+				// What a job compiles for is none of the action's business.
+				Env: map[string]string{"GOOS": "windows", "GOARCH": "arm64"},
 			}
 			if test.fork {
 				o.Secrets = nil // as GitHub does it
@@ -188,6 +226,10 @@ labels: |
 			if strings.Contains(r.Summary, "docker pull") != (len(test.want) > 0) {
 				t.Errorf("the summary tells how to pull it, or not:\n%s", r.Summary)
 			}
+			// What actions/setup-go would find in the log goes before there is one.
+			if len(r.Commands) == 0 || r.Commands[0].Name != "remove-matcher" || r.Commands[0].Properties["owner"] != "go" {
+				t.Errorf("the matcher of setup-go is still there: %v", r.Commands)
+			}
 			var groups []string
 			for _, c := range r.Commands {
 				if c.Name == "group" {
@@ -218,8 +260,10 @@ func TestActionFails(t *testing.T) {
 	t.Run("compile", func(t *testing.T) {
 		t.Parallel()
 		registry := registrytest.Start(t, registrytest.Options{})
+		workflow := workflowOf("{source: elsewhere/services/hello, to: " + registry.Host + "/hello, test: false, cache: false}")
 		r := runAction(t, runnertest.Options{
-			Workflow: workflowOf("{source: services/hello, to: " + registry.Host + "/hello, test: false, cache: false}"),
+			// Places are those of the repository, wherever it is checked out.
+			Workflow: strings.Replace(workflow, "actions/checkout@v7\n", "actions/checkout@v7\n        with: {path: elsewhere}\n", 1),
 			Files:    hello(map[string]string{"services/hello/main.go": "package main\n\nimport \"example.com/hello/internal/deep\"\n\nfunc main() { deep.Do() }\n", "services/hello/internal/deep/deep.go": "package deep\n\nfunc Do() {\n\tnothing()\n}\n"}),
 		})
 		if !r.Failed || r.Outcomes["image"] != "failure" {
