@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -19,8 +20,8 @@ type workflow struct {
 	runner *github.Runner
 	// workspace is the folder that the job's repositories are checked out in.
 	workspace string
-	// server is GitHub's address, repository OWNER/NAME there, sha the event's commit.
-	server, repository, sha string
+	// server is GitHub's address, repository OWNER/NAME there.
+	server, repository string
 
 	// checkout is what the source is in, or nil.
 	checkout *checkout
@@ -59,7 +60,7 @@ func newWorkflow(e *edge) *workflow {
 	}
 	w := &workflow{
 		runner: github.New(e.stderr, e.env), workspace: e.env("GITHUB_WORKSPACE"),
-		server: strings.TrimSuffix(e.env("GITHUB_SERVER_URL"), "/"), repository: e.env("GITHUB_REPOSITORY"), sha: e.env("GITHUB_SHA"),
+		server: strings.TrimSuffix(e.env("GITHUB_SERVER_URL"), "/"), repository: e.env("GITHUB_REPOSITORY"),
 	}
 	w.runner.Mask(e.env("SLIPWAY_PASSWORD"), e.env("SLIPWAY_GIT_TOKEN"), e.jobToken())
 	// GOPROXY is a list of addresses (https://go.dev/ref/mod#environment-variables).
@@ -108,16 +109,19 @@ func (w *workflow) relative(file string) string {
 	return rel
 }
 
-// page is the address that shows a file of the source at a line.
+// page is the address that shows a file of the checkout at a line.
 func (w *workflow) page(file string, line int) string {
-	if w.server == "" || w.repository == "" || w.sha == "" || file == "" {
+	if w.checkout == nil || w.checkout.address == "" || file == "" {
 		return ""
 	}
-	address, err := url.JoinPath(w.server, w.repository, "blob", w.sha, file)
+	address, err := url.JoinPath(strings.TrimSuffix(w.checkout.address, ".git"), "blob", w.checkout.commit, file)
 	if err != nil {
 		return ""
 	}
-	return address + lineFragment(line)
+	if line > 0 {
+		address += fmt.Sprintf("#L%d", line)
+	}
+	return address
 }
 
 // tell gives the result to the workflow: outputs, and the summary.

@@ -35,13 +35,6 @@ func (f *failure) add(w *workflow, a github.Annotation) {
 	f.Places = append(f.Places, github.Place{Name: name, URL: w.page(a.File, a.Line), Message: a.Message})
 }
 
-func lineFragment(line int) string {
-	if line <= 0 {
-		return ""
-	}
-	return "#L" + strconv.Itoa(line)
-}
-
 // badInput is the title of what ends with exitUsage.
 const badInput = "Bad input"
 
