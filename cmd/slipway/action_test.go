@@ -44,7 +44,8 @@ func hello(more map[string]string) fs.FS {
 }
 
 // spy is the test of a program that looks for the password, in its own environment
-// and in that of what started it, up to slipway.
+// and in that of what started it, up to slipway or, in a builder's container, to its
+// first process.
 const spy = `package main
 
 import (
@@ -55,7 +56,7 @@ import (
 )
 
 func TestSeesNoPassword(t *testing.T) {
-	for pid, name := os.Getpid(), ""; name != "slipway"; {
+	for pid, name := os.Getpid(), ""; name != "slipway" && pid > 0; {
 		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 		if err != nil {
 			t.Fatal(err)
@@ -71,7 +72,7 @@ func TestSeesNoPassword(t *testing.T) {
 			t.Fatal(err)
 		}
 		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-		if err != nil {
+		if err != nil && pid > 0 {
 			t.Fatal(err)
 		}
 		name = strings.TrimSpace(string(comm))

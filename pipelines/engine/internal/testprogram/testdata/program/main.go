@@ -134,9 +134,10 @@ func report() error {
 	s.Stdin = string(in)
 	fds, _ := os.ReadDir("/proc/self/fd")
 	for _, fd := range fds {
-		// The runtime's own: the listing, and what it polls with.
+		// The runtime's own: the listing, what it polls with, and the CPU limits of its
+		// cgroup.
 		target, err := os.Readlink("/proc/self/fd/" + fd.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:") && !strings.HasPrefix(target, "/proc/") {
+		if err == nil && !strings.HasPrefix(target, "anon_inode:") && !strings.HasPrefix(target, "/proc/") && !strings.HasPrefix(target, "/sys/fs/cgroup/") {
 			s.Descriptors = append(s.Descriptors, fd.Name())
 		}
 	}
