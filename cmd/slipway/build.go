@@ -147,6 +147,9 @@ func (f *buildFlags) build(cmd *cobra.Command, e *edge) error {
 			return err
 		}
 	}
+	if err := s.maskLogins(ctx, destinations); err != nil {
+		return err
+	}
 	built, err := pipelines.Build(ctx, s.plan, s.options)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 
+	"github.com/slipway-dev/slipway/pipelines"
 	"github.com/slipway-dev/slipway/pipelines/registry"
 )
 
@@ -40,8 +41,25 @@ func (k jobKeychain) Resolve(target authn.Resource) (authn.Authenticator, error)
 	return &authn.Basic{Username: k.user, Password: k.token}, nil
 }
 
-// maskLogin masks what the images will be published with, before a program that
-// is tested could print it.
+// maskLogins masks in a workflow what the images will be published with, before a
+// program that is tested could print it.
+func (s *session) maskLogins(ctx context.Context, destinations []pipelines.To) error {
+	if s.workflow == nil {
+		return nil
+	}
+	for _, to := range destinations {
+		repositories, err := pipelines.Repositories(s.plan, to, s.options.Registry)
+		if err != nil {
+			return err
+		}
+		if err := maskLogin(ctx, repositories, s.options.Registry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maskLogin masks what some repositories are logged in to with.
 func maskLogin(ctx context.Context, repositories []string, o registry.Options) error {
 	for _, repository := range repositories {
 		if err := registry.TellSecrets(ctx, repository, o); err != nil {

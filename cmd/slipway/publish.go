@@ -157,16 +157,8 @@ func (f *publishFlags) publish(cmd *cobra.Command, e *edge) error {
 			return err
 		}
 	}
-	if e.workflow != nil {
-		for _, to := range destinations {
-			repositories, err := pipelines.Repositories(s.plan, to, s.options.Registry)
-			if err != nil {
-				return err
-			}
-			if err := maskLogin(ctx, repositories, s.options.Registry); err != nil {
-				return err
-			}
-		}
+	if err := s.maskLogins(ctx, destinations); err != nil {
+		return err
 	}
 	built, err := pipelines.Build(ctx, s.plan, s.options)
 	if err != nil {
