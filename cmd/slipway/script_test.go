@@ -2,14 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -164,7 +159,7 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], r.Host)
 	if as != "" {
 		ts.Setenv(args[0], as)
-		proxy := httptest.NewServer(tunnel(as+":443", r.Host))
+		proxy := httptest.NewServer(r.Tunnel(as))
 		ts.Defer(proxy.Close)
 		ts.Setenv("HTTPS_PROXY", proxy.URL)
 	}
@@ -174,30 +169,6 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	if o.Auth {
 		ts.Setenv("USERNAME", registrytest.Username)
 		ts.Setenv("PASSWORD", registrytest.Password)
-	}
-}
-
-// tunnel is a proxy that leads to one host alone (RFC 9110, section 9.3.6).
-func tunnel(host, to string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodConnect || r.Host != host {
-			http.Error(w, "this proxy leads to "+host, http.StatusForbidden)
-			return
-		}
-		there, err := net.Dial("tcp", to)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-			return
-		}
-		defer func() { _ = there.Close() }()
-		w.WriteHeader(http.StatusOK)
-		here, buffered, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		defer func() { _ = here.Close() }()
-		go func() { _, _ = io.Copy(there, buffered) }()
-		_, _ = io.Copy(here, there)
 	}
 }
 
@@ -232,38 +203,11 @@ func cmdNoTags(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: notags NAME REPOSITORY")
 	}
-	tags, err := tagsOf(registries(ts)[args[0]], args[1])
+	tags, err := registries(ts)[args[0]].Tags(args[1])
 	ts.Check(err)
 	if len(tags) > 0 {
 		ts.Fatalf("%s has the tags %v", args[1], tags)
 	}
-}
-
-// tagsOf asks a registry for a repository's tags, as the distribution-spec has
-// it ("Listing Tags"); a repository that is not there has none.
-func tagsOf(r *registrytest.Registry, repository string) ([]string, error) {
-	transport := &http.Transport{}
-	if r.CA != nil {
-		pool := x509.NewCertPool()
-		pool.AppendCertsFromPEM(r.CA)
-		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
-	}
-	defer transport.CloseIdleConnections()
-	req, err := http.NewRequest(http.MethodGet, r.URL+"/v2/"+repository+"/tags/list", nil)
-	if err != nil {
-		return nil, err
-	}
-	req.SetBasicAuth(registrytest.Username, registrytest.Password)
-	resp, err := transport.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode == http.StatusNotFound {
-		return nil, nil
-	}
-	var list struct{ Tags []string }
-	return list.Tags, json.NewDecoder(resp.Body).Decode(&list)
 }
 
 func cmdSent(ts *testscript.TestScript, neg bool, args []string) {

@@ -8,6 +8,8 @@ package registrytest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -257,4 +259,31 @@ func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// Tags asks the registry for a repository's tags, as the distribution-spec has it
+// ("Listing Tags"); a repository that is not there has none.
+func (r *Registry) Tags(repository string) ([]string, error) {
+	transport := &http.Transport{}
+	if r.CA != nil {
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(r.CA)
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequest(http.MethodGet, r.URL+"/v2/"+repository+"/tags/list", nil)
+	if err != nil {
+		return nil, err
+	}
+	req.SetBasicAuth(Username, Password)
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusNotFound {
+		return nil, nil
+	}
+	var list struct{ Tags []string }
+	return list.Tags, json.NewDecoder(resp.Body).Decode(&list)
 }

@@ -1,4 +1,4 @@
-package main
+package workflows
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/slipway-dev/slipway/internal/pipelinetest"
 	"github.com/slipway-dev/slipway/internal/registrytest"
 	"github.com/slipway-dev/slipway/internal/runnertest"
 	"github.com/slipway-dev/slipway/pipelines/engine/dagger"
@@ -23,9 +25,6 @@ import (
 
 // These tests run the action as a whole: the steps of action.yml, in a workflow,
 // by a runner, for one event after the other.
-
-// root is the repository, whose action.yml is the action.
-const root = "../.."
 
 // hello is a program in a folder of its repository.
 func hello(more map[string]string) fs.FS {
@@ -102,7 +101,14 @@ func runAction(t *testing.T, o runnertest.Options) *runnertest.Result {
 	if err := sandbox.Probe(context.Background(), sandbox.Options{}); err != nil {
 		t.Skipf("this machine refuses the namespaces that images are run in: %v", err)
 	}
-	settings := goSettings(t)
+	out, err := exec.Command("go", "env", "-json", "GOCACHE", "GOMODCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var settings map[string]string
+	if err := json.Unmarshal(out, &settings); err != nil {
+		t.Fatal(err)
+	}
 	o.Actions = map[string]string{"slipway-dev/slipway@v1": root}
 	env := map[string]string{
 		"GOCACHE": settings["GOCACHE"], "GOMODCACHE": settings["GOMODCACHE"],
@@ -117,7 +123,7 @@ func runAction(t *testing.T, o runnertest.Options) *runnertest.Result {
 
 func published(t *testing.T, r *registrytest.Registry, repository string) []string {
 	t.Helper()
-	tags, err := tagsOf(r, repository)
+	tags, err := r.Tags(repository)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +225,7 @@ labels: |
 			if err := json.Unmarshal([]byte(out["metadata"]), &metadata); err != nil || metadata["containerimage.digest"] != out["digest"] {
 				t.Errorf("metadata: %v\n%s", err, out["metadata"])
 			}
-			for _, want := range []string{"### ✅ hello", out["digest"], "go run " + program + "@v1 build --source services/hello --go "} {
+			for _, want := range []string{"### ✅ hello", out["digest"], "go run github.com/slipway-dev/slipway/cmd/slipway@v1 build --source services/hello --go "} {
 				if !strings.Contains(r.Summary, want) {
 					t.Errorf("the summary has no %q:\n%s", want, r.Summary)
 				}
@@ -331,7 +337,7 @@ func TestActionFails(t *testing.T) {
 // of a proxy that leads to a registry of the test; the job's own token; caches.
 func TestActionOfReadme(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile(readme)
+	data, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +348,7 @@ func TestActionOfReadme(t *testing.T) {
 		t.Fatalf("the README's workflow has %d lines, want 1 to 15:\n%s", n, workflow)
 	}
 	registry := registrytest.Start(t, registrytest.Options{Auth: true, TLS: true, Names: []string{"ghcr.io"}})
-	proxy := httptest.NewServer(tunnel("ghcr.io:443", registry.Host))
+	proxy := httptest.NewServer(registry.Tunnel("ghcr.io"))
 	t.Cleanup(proxy.Close)
 	authority := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(authority, registry.CA, 0o600); err != nil {
@@ -394,14 +400,12 @@ func TestActionOfReadme(t *testing.T) {
 
 // TestActionOnDagger runs the action with both engines: the same digest.
 func TestActionOnDagger(t *testing.T) {
-	engine := daggerEnviron()
-	if len(engine) == 0 {
-		t.Skip("no Dagger engine: run the tests below dagger run, or name one in _EXPERIMENTAL_DAGGER_RUNNER_HOST")
-	}
+	pipelinetest.NeedsDagger(t)
 	env := map[string]string{}
-	for _, v := range append(engine, daggerCLI+"="+os.Getenv(daggerCLI)) {
-		name, value, _ := strings.Cut(v, "=")
-		env[name] = value
+	for _, name := range []string{"DAGGER_SESSION_PORT", "DAGGER_SESSION_TOKEN", "_EXPERIMENTAL_DAGGER_RUNNER_HOST", "_EXPERIMENTAL_DAGGER_CLI_BIN"} {
+		if value := os.Getenv(name); value != "" {
+			env[name] = value
+		}
 	}
 	digests := map[string]string{}
 	for _, name := range []string{"local", "dagger"} {
