@@ -22,7 +22,7 @@ func main() {
 	environ := os.Environ()
 	// Whatever is started by somebody else's package, like docker's credential
 	// helpers, sees the environment of the process.
-	for _, name := range []string{"SLIPWAY_INPUTS", "SLIPWAY_PASSWORD", "SLIPWAY_GIT_TOKEN", "SLIPWAY_GITHUB_TOKEN"} {
+	for _, name := range []string{"SLIPWAY_PASSWORD", "SLIPWAY_GIT_TOKEN", "SLIPWAY_GITHUB_TOKEN"} {
 		_ = os.Unsetenv(name) // it fails for names that are none
 	}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, environ))

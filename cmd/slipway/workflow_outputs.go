@@ -7,9 +7,26 @@ import (
 	"github.com/slipway-dev/slipway/pipelines/report"
 )
 
-// setOutputs sets the outputs of the step. What there is of each image is a line
-// for each, in the order of the configuration.
+// output is an output of the step, as action.yml has it.
+type output struct{ name, value string }
+
+// setOutputs sets the outputs of the step.
 func (w *workflow) setOutputs(doc *report.Result) error {
+	all, err := w.outputs(doc)
+	if err != nil {
+		return err
+	}
+	for _, o := range all {
+		if err := w.runner.SetOutput(o.name, o.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// outputs are those of a result. What there is of each image is a line for each,
+// in the order of the configuration.
+func (w *workflow) outputs(doc *report.Result) ([]output, error) {
 	var digests, references, tags, layouts, ids []string
 	for _, img := range doc.Images {
 		digests, ids = append(digests, img.Digest), append(ids, imageID(img))
@@ -35,25 +52,24 @@ func (w *workflow) setOutputs(doc *report.Result) error {
 	}
 	metadata, err := metadataOf(doc)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var text strings.Builder
 	if err := doc.WriteJSON(&text); err != nil {
-		return err
+		return nil, err
 	}
-	values := []string{
-		lines(digests), reference, lines(references), lines(tags), version, lines(layouts), text.String(), metadata, lines(ids),
-	}
-	for i, name := range outputNames {
-		if err := w.runner.SetOutput(name, values[i]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return []output{
+		{"digest", lines(digests)},
+		{"reference", reference},
+		{"references", lines(references)},
+		{"tags", lines(tags)},
+		{"version", version},
+		{"layout", lines(layouts)},
+		{"report", text.String()},
+		{"metadata", metadata},
+		{"imageid", lines(ids)},
+	}, nil
 }
-
-// outputNames are the outputs of a step, as action.yml has them.
-var outputNames = []string{"digest", "reference", "references", "tags", "version", "layout", "report", "metadata", "imageid"}
 
 func lines(all []string) string { return strings.Join(all, "\n") }
 
