@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -22,6 +24,34 @@ type entry struct {
 	Name    string `json:"name"`
 	Arg     string `json:"arg"`
 	Content string `json:"content"`
+}
+
+// output keeps what act prints, and tells a step that waits for it that its mark
+// was read.
+type output struct {
+	text  bytes.Buffer
+	marks string
+	// seen is how much of the text was looked through.
+	seen int
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.text.Write(p)
+	for {
+		line, _, ok := bytes.Cut(o.text.Bytes()[o.seen:], []byte{'\n'})
+		if !ok {
+			return n, err
+		}
+		o.seen += len(line) + 1
+		var e entry
+		if json.Unmarshal(line, &e) != nil {
+			continue
+		}
+		if _, mark, ok := strings.Cut(e.Message, readUpTo); ok {
+			// Only a name, for it is a program that prints it.
+			_ = os.Remove(filepath.Join(o.marks, filepath.Base(strings.TrimSpace(mark))))
+		}
+	}
 }
 
 // reader turns act's log into what GitHub would show.
@@ -82,6 +112,11 @@ func (r *reader) entry(e entry) error {
 // line takes a line of a step's output.
 func (r *reader) line(text string) {
 	text = strings.TrimRight(text, "\r\n")
+	if before, _, ok := strings.Cut(text, readUpTo); ok {
+		if text = before; text == "" {
+			return
+		}
+	}
 	c, ok := parseCommand(text, r.token)
 	switch {
 	case !ok:

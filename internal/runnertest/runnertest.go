@@ -211,7 +211,7 @@ func run(t testing.TB, o Options) (*Result, error) {
 	if o.Cache == "" {
 		o.Cache = in("cache")
 	}
-	if err := writeShells(in("shells"), in("files")); err != nil {
+	if err := writeShells(in("shells"), in("files"), in("marks")); err != nil {
 		return nil, err
 	}
 	environ, err := machine(in("home"), o.Env)
@@ -279,8 +279,9 @@ func run(t testing.TB, o Options) (*Result, error) {
 			cmd.Env[i] = "PATH=" + strings.Join([]string{in("shells"), in("bin"), path}, string(filepath.ListSeparator))
 		}
 	}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	var stderr bytes.Buffer
+	stdout := &output{marks: in("marks")}
+	cmd.Stdout, cmd.Stderr = stdout, &stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	ended := cmd.Run()
@@ -292,7 +293,7 @@ func run(t testing.TB, o Options) (*Result, error) {
 	for _, warning := range used.unexpected {
 		read.line("::warning::" + warning)
 	}
-	err = read.read(stdout.Bytes())
+	err = read.read(stdout.text.Bytes())
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("what act said:\n%s%s", read.said.String(), &stderr)

@@ -2,6 +2,7 @@ package runnertest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -257,6 +258,22 @@ runs:
 	}
 	if want := "##[error]Process completed with exit code 3.\nlast\nanyway\n"; r.Log != want {
 		t.Errorf("log (-want +got):\n%s", cmp.Diff(want, r.Log))
+	}
+}
+
+// A step that fails is heard to its end, though act does not wait for it.
+func TestLastWords(t *testing.T) {
+	t.Parallel()
+	var want strings.Builder
+	for i := range 5000 {
+		fmt.Fprintln(&want, i+1)
+	}
+	want.WriteString("no end\n##[error]Process completed with exit code 3.\n")
+	r := runnertest.Run(t, runnertest.Options{Workflow: toy(`
+- run: seq 5000; printf 'no end'; exit 3
+`)})
+	if r.Log != want.String() {
+		t.Errorf("the log has %d bytes of %d, and ends with %q", len(r.Log), want.Len(), r.Log[max(0, len(r.Log)-100):])
 	}
 }
 

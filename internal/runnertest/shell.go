@@ -27,6 +27,16 @@ code=${PIPESTATUS[0]}
 for file in "$GITHUB_ENV" "$GITHUB_OUTPUT"; do
   [ ! -s "$file" ] || cp "$file" "$(mktemp FILES/XXXXXXXX)"
 done
+# act does not wait for the last words of a step that fails. The file goes when
+# its name was read in act's log.
+if [ "$code" != 0 ]; then
+  mark=$(mktemp MARKS/XXXXXXXX)
+  echo "READ$mark"
+  for ((i = 0; i < 600; i++)); do
+    [ -e "$mark" ] || break
+    sleep 0.05
+  done
+fi
 exit "$code"
 `
 
@@ -37,14 +47,17 @@ echo 'sudo: there is none in a test' >&2
 exit 1
 `
 
+// readUpTo begins the last line of a step that fails; a mark's name follows.
+const readUpTo = "runnertest: read up to "
+
 // writeShells writes the shells into a folder. They leave copies of what steps
-// write to $GITHUB_ENV and $GITHUB_OUTPUT in another one.
-func writeShells(dir, files string) error {
+// write to $GITHUB_ENV and $GITHUB_OUTPUT in another one, and marks in a third.
+func writeShells(dir, files, marks string) error {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(os.Mkdir(dir, 0o755), os.Mkdir(files, 0o755)); err != nil {
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.Mkdir(files, 0o755), os.Mkdir(marks, 0o755)); err != nil {
 		return err
 	}
 	for _, name := range []string{"bash", "sh"} {
@@ -52,7 +65,7 @@ func writeShells(dir, files string) error {
 		if err != nil {
 			return err
 		}
-		text := strings.NewReplacer("BASH", bash, "HERE", quote(dir), "REAL", quote(program), "FILES", quote(files)).Replace(shell)
+		text := strings.NewReplacer("BASH", bash, "HERE", quote(dir), "REAL", quote(program), "FILES", quote(files), "MARKS", quote(marks), "READ", readUpTo).Replace(shell)
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
 			return err
 		}
