@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -103,15 +102,10 @@ func (w *workflow) configAnnotation(c *plan.ConfigError) github.Annotation {
 	return a
 }
 
-// placed is a place with line and column, as plan.ValueError has it.
-var placed = regexp.MustCompile(`^(.+):(\d+):(\d+)$`)
-
 func (w *workflow) valueAnnotation(v *plan.ValueError) github.Annotation {
-	a := github.Annotation{Title: badInput, Message: v.Error()}
-	if m := placed.FindStringSubmatch(v.Place); m != nil {
-		a.File = w.relative(m[1])
-		a.Line, _ = strconv.Atoi(m[2])
-		a.Column, _ = strconv.Atoi(m[3])
+	a := github.Annotation{Title: badInput, Line: v.Line, Column: v.Column, Message: v.Error()}
+	if v.Line > 0 {
+		a.File = w.relative(v.Place)
 	}
 	return a
 }

@@ -117,14 +117,22 @@ func cause(err error) string {
 
 // ValueError says that a value of the configuration or of a flag will not do.
 type ValueError struct {
-	// Place is the file, with line and column where they are known, or the flag.
+	// Place is the file, or the flag.
 	Place string
+	// Line and Column say where in the file, from 1; 0 where they are not known.
+	Line, Column int
 	// Key is the configuration's key, like "image.base".
 	Key     string
 	Problem string
 }
 
-func (e *ValueError) Error() string { return fmt.Sprintf("%s: %s: %s", e.Place, e.Key, e.Problem) }
+func (e *ValueError) Error() string {
+	place := e.Place
+	if e.Line > 0 {
+		place = fmt.Sprintf("%s:%d:%d", e.Place, e.Line, e.Column)
+	}
+	return fmt.Sprintf("%s: %s: %s", place, e.Key, e.Problem)
+}
 
 // resolver turns configurations into image plans.
 type resolver struct {
@@ -145,14 +153,14 @@ func (r *resolver) warn(format string, args ...any) {
 
 // bad makes the error for a key's value, naming the flag where one set it.
 func (r *resolver) bad(key string, format string, args ...any) error {
-	place := r.flag(key)
-	if place == "" {
-		place = r.file
+	e := &ValueError{Place: r.flag(key), Key: key, Problem: fmt.Sprintf(format, args...)}
+	if e.Place == "" {
+		e.Place = r.file
 		if line, column, ok := Locate(r.data, r.index, key); ok {
-			place = fmt.Sprintf("%s:%d:%d", r.file, line, column)
+			e.Line, e.Column = line, column
 		}
 	}
-	return &ValueError{Place: place, Key: key, Problem: fmt.Sprintf(format, args...)}
+	return e
 }
 
 // flag returns the last flag that set a key, or nothing.
@@ -186,7 +194,7 @@ func (r *resolver) choose(config []Image) ([]configured, error) {
 				for _, c := range config {
 					have = append(have, r.nameOf(c))
 				}
-				return nil, &ValueError{"--image", name, "is no image of " + r.file + "; there are: " + strings.Join(have, ", ")}
+				return nil, &ValueError{Place: "--image", Key: name, Problem: "is no image of " + r.file + "; there are: " + strings.Join(have, ", ")}
 			}
 			chosen = append(chosen, all[i])
 		}
@@ -231,7 +239,7 @@ func (r *resolver) forPackage(config []configured, pkg string) (configured, erro
 		}
 	}
 	if len(config) > 1 {
-		return configured{}, &ValueError{"--package", pkg, "no image of " + r.file + " is made of this package alone; choose one with --image"}
+		return configured{}, &ValueError{Place: "--package", Key: pkg, Problem: "no image of " + r.file + " is made of this package alone; choose one with --image"}
 	}
 	c := config[0]
 	c.Packages = []string{pkg}
@@ -408,7 +416,7 @@ func (r *resolver) release(p *Plan, images []configured) error {
 		return nil
 	}
 	if !exactRelease.MatchString(toolchain) {
-		return &ValueError{r.src.toolchainFrom, "toolchain", fmt.Sprintf(notExact, toolchain)}
+		return &ValueError{Place: r.src.toolchainFrom, Key: "toolchain", Problem: fmt.Sprintf(notExact, toolchain)}
 	}
 	p.Source.Go, p.GoFrom = toolchain, r.src.toolchainFrom
 	return nil
@@ -426,9 +434,9 @@ func (r *resolver) distinct(images []ImagePlan) error {
 	for _, ip := range images {
 		if names[ip.Name] {
 			if len(r.opts.Packages) > 1 {
-				return &ValueError{"--package", ip.Name, "two packages give images of this name; build one after the other with --name, or name them in " + ConfigName + " (images)"}
+				return &ValueError{Place: "--package", Key: ip.Name, Problem: "two packages give images of this name; build one after the other with --name, or name them in " + ConfigName + " (images)"}
 			}
-			return &ValueError{r.file, "images", fmt.Sprintf("two images are named %s; name them apart (images[].name)", ip.Name)}
+			return &ValueError{Place: r.file, Key: "images", Problem: fmt.Sprintf("two images are named %s; name them apart (images[].name)", ip.Name)}
 		}
 		names[ip.Name] = true
 	}
