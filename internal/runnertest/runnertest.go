@@ -305,7 +305,7 @@ func run(t testing.TB, o Options) (*Result, error) {
 	if ended != nil && !result.Failed || !read.ended && ended != nil {
 		return nil, fmt.Errorf("act: %w\n%s%s", ended, read.said.String(), &stderr)
 	}
-	if err := errors.Join(checkFiles(in("files")), w.readResults(in("steps"), result)); err != nil {
+	if err := errors.Join(checkMarks(in("marks")), checkFiles(in("files")), w.readResults(in("steps"), result)); err != nil {
 		return nil, err
 	}
 	result.Calls, err = used.readCalls(in("calls"))

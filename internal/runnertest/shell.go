@@ -76,6 +76,15 @@ func writeShells(dir, files, marks string) error {
 // quote quotes a string for a shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
+// checkMarks looks for marks that nobody read.
+func checkMarks(dir string) error {
+	left, err := os.ReadDir(dir)
+	if len(left) > 0 {
+		return errors.New("the last output of a step that failed is lost")
+	}
+	return err
+}
+
 // checkFiles looks for values that act does not carry as they are.
 func checkFiles(dir string) error {
 	return fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {

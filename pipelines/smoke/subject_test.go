@@ -154,7 +154,14 @@ func serve(host string, onStop func()) {
 			}
 		}
 	})
-	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	ends := make(chan struct{}, 1)
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-ends:
+			fail(1, "lost its database")
+		}
+	})
 	mux.HandleFunc("/short", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		fmt.Fprint(w, "too short")
@@ -164,11 +171,8 @@ func serve(host string, onStop func()) {
 		select {}
 	})
 	mux.HandleFunc("/exit", func(w http.ResponseWriter, r *http.Request) {
+		ends <- struct{}{} // by the next one to /slow
 		fmt.Fprint(w, "done")
-		go func() {
-			time.Sleep(20 * time.Millisecond)
-			fail(1, "lost its database")
-		}()
 	})
 	l, err := net.Listen("tcp", net.JoinHostPort(host, os.Getenv("PORT")))
 	if err == nil {

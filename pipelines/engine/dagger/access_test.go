@@ -311,7 +311,7 @@ func TestSSH(t *testing.T) {
 		if _, err := os.Stat(socket); err == nil {
 			break
 		}
-		if i == 100 {
+		if i == 600 {
 			t.Fatal("ssh-agent does not listen")
 		}
 		time.Sleep(50 * time.Millisecond)

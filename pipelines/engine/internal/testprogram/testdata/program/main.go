@@ -106,10 +106,10 @@ func run(verb string, args []string) error {
 		child := exec.Command("/proc/self/exe", "hang", args[0])
 		child.Stdout, child.Stderr = os.Stdout, os.Stderr
 		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		fmt.Println("started") // before anyone can see the child, and end both
 		if err := child.Start(); err != nil {
 			return err
 		}
-		fmt.Println("started", child.Process.Pid)
 		if len(args) > 1 {
 			return run(args[1], args[2:])
 		}
