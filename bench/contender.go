@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -61,8 +62,9 @@ type part struct {
 
 // command is a program that runs in the folder of the source.
 type command struct {
-	args []string
-	env  []string // added to the room's
+	args  []string
+	env   []string // added to the room's
+	stdin string
 }
 
 // assemble builds the programs that are compared and says how each is used.
@@ -81,6 +83,13 @@ func assemble(ctx context.Context, o options, t toolchain, work string, progress
 			return one(slipway, "smoke", "--quiet", "--platform", platformList())
 		}},
 	}
+	event := filepath.Join(work, "event.json")
+	if err := os.WriteFile(event, []byte(`{"repository": {"default_branch": "main"}}`), 0o600); err != nil {
+		return nil, err
+	}
+	all = append(all,
+		contender{Name: "action, without tests", makes: images, steps: action(slipway, event, false)},
+		contender{Name: "action", makes: images, steps: action(slipway, event, true)})
 	local := func() []part {
 		return []part{{contenders: all, scenarios: scenarios(o.cold), baselines: []string{"one after the other", "side by side"}}}
 	}
@@ -132,6 +141,22 @@ func goBuild(t toolchain, sideBySide bool) func(room) [][]command {
 	}
 }
 
+// action is the step of action.yml that does the work, for a push that publishes
+// nothing. What is before it, Go, the caches and slipway, is the runner's.
+func action(slipway, event string, test bool) func(room) [][]command {
+	return func(r room) [][]command {
+		return [][]command{{{
+			args:  []string{slipway, "action"},
+			stdin: fmt.Sprintf(`{"platforms": %q, "push": "false", "test": "%t", "cache": "false"}`, platformList(), test),
+			env: []string{
+				"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/hello", "GITHUB_EVENT_NAME=push", "GITHUB_EVENT_PATH=" + event,
+				"GITHUB_REF=refs/heads/main", "GITHUB_SHA=" + strings.Repeat("0", 40), "GITHUB_WORKSPACE=" + r.source(),
+				"GITHUB_OUTPUT=" + filepath.Join(r.dir, "outputs"), "GITHUB_STEP_SUMMARY=" + filepath.Join(r.dir, "summary.md"), "RUNNER_TEMP=" + r.dir,
+			},
+		}}}
+	}
+}
+
 func one(args ...string) [][]command { return [][]command{{{args: args}}} }
 
 func platformList() string {
@@ -166,6 +191,9 @@ func (c contender) run(ctx context.Context, r room) (string, sample, error) {
 				// Told to end and not killed, a go command takes its compilers along.
 				cmd.Cancel = func() error { return interrupt(cmd.Process) }
 				cmd.WaitDelay = 5 * time.Second
+				if one.stdin != "" {
+					cmd.Stdin = strings.NewReader(one.stdin)
+				}
 				var stderr bytes.Buffer
 				cmd.Stderr = &stderr
 				if len(step) == 1 {
