@@ -177,7 +177,7 @@ func (a *action) destinations(ctx context.Context) ([]string, registry.Options, 
 	cmd := &cobra.Command{Use: "action"}
 	src.add(cmd.Flags())
 	reg.add(cmd.Flags())
-	if err := a.parse(cmd); err != nil {
+	if _, err := a.parse(cmd); err != nil {
 		return nil, o, err
 	}
 	if err := reg.apply(a.edge, &o); err != nil {
@@ -282,22 +282,24 @@ func (a *action) plan(names []string, layouts string) error {
 	return nil
 }
 
-// parse reads the inputs that are flags of a command.
-func (a *action) parse(cmd *cobra.Command) error {
+// parse reads the inputs that are flags of a command, and returns them as its
+// arguments.
+func (a *action) parse(cmd *cobra.Command) ([]string, error) {
 	args, err := a.in.arguments(cmd.Flags())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := cmd.ParseFlags(args); err != nil {
-		return usageError{err}
+		return nil, usageError{err}
 	}
-	return nil
+	return args, nil
 }
 
 // arguments are the inputs as a command's flags, looked at as far as possible
 // before it is run.
 func (a *action) arguments(cmd *cobra.Command) ([]string, error) {
-	if err := a.parse(cmd); err != nil {
+	args, err := a.parse(cmd)
+	if err != nil {
 		return nil, err
 	}
 	for _, output := range a.in.values("output", "\n") {
@@ -308,5 +310,5 @@ func (a *action) arguments(cmd *cobra.Command) ([]string, error) {
 	if a.in["no-smoke"] == "true" && a.in["require-smoke"] == "true" {
 		return nil, usagef("inputs no-smoke and require-smoke: want one of them at most")
 	}
-	return a.in.arguments(cmd.Flags())
+	return args, nil
 }
