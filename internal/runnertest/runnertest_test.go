@@ -552,6 +552,7 @@ func TestRefused(t *testing.T) {
 		"an expression":         {runnertest.Options{Workflow: toy("- run: echo ${{ fromJSON('{') }}")}, "GitHub would fail here: "},
 		"an empty line first":   {runnertest.Options{Workflow: toy(`- run: printf 'a<<E\n\nb\nE\n' >>"$GITHUB_OUTPUT"`)}, "a step set a to a value that begins with an empty line"},
 		"a carriage return":     {runnertest.Options{Workflow: toy(`- run: printf 'a=b\r\n' >>"$GITHUB_ENV"`)}, "carriage return"},
+		"last words unread":     {runnertest.Options{Workflow: toy(`- run: touch "$HOME/../marks/left"`)}, "the last output of a step that failed is lost"},
 		"a payload that is not": {runnertest.Options{Workflow: toy("- run: ls"), Payload: []byte("[]")}, "payload: json: "},
 	}
 	for name, test := range tests {
