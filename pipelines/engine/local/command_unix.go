@@ -17,9 +17,9 @@ func ownGroup(cmd *exec.Cmd) {
 }
 
 // endGroup kills what is left of the group of a command that has ended, and waits
-// until it is gone, so that nobody writes to a folder that is being removed. A
-// machine whose first process reaps no orphans keeps them, dead, for ever: it is
-// not waited for them longer than a killed process needs.
+// until it is gone, so that nobody writes to a folder that is being removed. Where
+// the machine's first process reaps no orphans they stay as zombies, which cannot
+// be told from what still ends; so the wait is short.
 func endGroup(cmd *exec.Cmd) {
 	if cmd.Process == nil {
 		return
