@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,7 +32,10 @@ func (f *failure) add(w *workflow, a github.Annotation) {
 	if a.Line > 0 {
 		name += ":" + strconv.Itoa(a.Line)
 	}
-	f.Places = append(f.Places, github.Place{Name: name, URL: w.page(a.File, a.Line), Message: a.Message})
+	place := github.Place{Name: name, URL: w.page(a.File, a.Line), Message: a.Message}
+	if !slices.Contains(f.Places, place) { // of another platform
+		f.Places = append(f.Places, place)
+	}
 }
 
 // badInput is the title of what ends with exitUsage.
